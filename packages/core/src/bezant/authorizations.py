@@ -1,0 +1,184 @@
+"""Authorizations: opened at login, renewed generation by generation, ended with everything they
+gave.
+
+One row per authorization, not per token (RFC 9700 section 4.14).
+"""
+
+from __future__ import annotations
+
+from bezant.clients import Client
+from bezant.config import ServerConfig
+from bezant.errors import InvalidGrant
+from bezant.events import AuthorizationRevoked, Events, RefreshReuseDetected, TokenRefreshed
+from bezant.refresh_tokens import RefreshTokens, new_authorization_id
+from bezant.revocation import Revocations
+from bezant.runtime import Runtime
+from bezant.stores import Authorization, AuthorizationStore, Outcome
+from bezant.users import User
+
+__all__ = ["Authorizations"]
+
+
+class Authorizations:
+    """The life of authorizations.
+
+    Args:
+        store: Where they are.
+        tokens: Makes and reads refresh tokens.
+        revocations: Ends the access tokens of an authorization that ends.
+        config: Lifetimes and the retry window.
+        events: Told of refreshes, reuse and revocations.
+    """
+
+    def __init__(
+        self,
+        store: AuthorizationStore,
+        tokens: RefreshTokens,
+        revocations: Revocations,
+        config: ServerConfig,
+        events: Events,
+    ) -> None:
+        self.store = store
+        self.tokens = tokens
+        self._revocations = revocations
+        self._config = config
+        self._events = events
+
+    async def open(
+        self,
+        client: Client,
+        user: User,
+        scopes: tuple[str, ...],
+        audience: tuple[str, ...],
+        *,
+        now: float,
+        address: str,
+        runtime: Runtime,
+    ) -> Authorization:
+        """Record what a resource owner gives a client at a login that has just happened."""
+        refreshable = "refresh_token" in client.grants
+        life = self._config.refresh_token_ttl if refreshable else self._config.max_access_token_ttl
+        authorization = Authorization(
+            id=new_authorization_id(),
+            client_id=client.client_id,
+            subject=user.subject,
+            scopes=scopes,
+            audience=audience,
+            auth_time=now,
+            created_at=now,
+            expires_at=now + life,
+            idle_expires_at=now + min(life, self._config.refresh_idle_ttl),
+            rotated_at=now,
+            address=address,
+        )
+        await runtime.call(self.store.add, authorization)
+        return authorization
+
+    async def find(self, client: Client, token: str, runtime: Runtime) -> Authorization:
+        """The authorization behind a refresh token of this client; nothing is spent.
+
+        Raises:
+            InvalidGrant: The token is not ours, or another client's.
+        """
+        authorization_id, _ = self.tokens.read(token)
+        authorization = await runtime.call(self.store.get, authorization_id)
+        if authorization is None or authorization.client_id != client.client_id:
+            raise InvalidGrant(
+                "the refresh token is not valid", detail="unknown, or another client's"
+            )
+        return authorization
+
+    async def refresh(
+        self, client: Client, token: str, *, now: float, address: str, runtime: Runtime
+    ) -> Authorization:
+        """Spend a refresh token: one compare-and-set in the store decides (RFC 6749 section 6).
+
+        Returns:
+            The authorization at the generation whose refresh token is to be handed out.
+
+        Raises:
+            InvalidGrant: Forged, another client's, expired, revoked, or spent; when spent, the
+                authorization and all that it gave has been revoked.
+        """
+        authorization_id, generation = self.tokens.read(token)
+        window = client.refresh_retry_window
+        rotation = await runtime.call(
+            self.store.rotate,
+            authorization_id,
+            client.client_id,
+            generation,
+            now,
+            now + self._config.refresh_idle_ttl,
+            self._config.refresh_retry_window if window is None else window,
+        )
+        authorization, outcome = rotation.authorization, rotation.outcome
+        if authorization is None:
+            raise InvalidGrant(
+                "the refresh token is not valid", detail="unknown, or another client's"
+            )
+        if outcome is Outcome.REUSED:
+            await self._end_access_tokens(authorization, runtime)
+            self._events.emit(
+                RefreshReuseDetected(
+                    at=now,
+                    client_id=client.client_id,
+                    subject=authorization.subject,
+                    authorization_id=authorization.id,
+                    generation=generation,
+                    address=address,
+                )
+            )
+            raise InvalidGrant(
+                "the refresh token was used before; "
+                "all tokens of this sign-in are revoked, sign in again"
+            )
+        if outcome in {Outcome.ROTATED, Outcome.RETRIED}:
+            self._events.emit(
+                TokenRefreshed(
+                    at=now,
+                    client_id=client.client_id,
+                    subject=authorization.subject,
+                    authorization_id=authorization.id,
+                    generation=authorization.generation,
+                    retried=outcome is Outcome.RETRIED,
+                )
+            )
+            return authorization
+        raise InvalidGrant(f"the refresh token is {outcome.value}; sign in again")
+
+    async def revoke(self, authorization_id: str, *, now: float, runtime: Runtime) -> bool:
+        """End an authorization and the access tokens it gave. Returns False when it had ended
+        before.
+        """
+        authorization = await runtime.call(self.store.revoke, authorization_id, now)
+        if authorization is None:
+            return False
+        await self._end_access_tokens(authorization, runtime)
+        self._events.emit(
+            AuthorizationRevoked(
+                at=now,
+                client_id=authorization.client_id,
+                subject=authorization.subject,
+                authorization_id=authorization.id,
+            )
+        )
+        return True
+
+    async def revoke_for_subject(self, subject: str, *, now: float, runtime: Runtime) -> int:
+        """End everything of a resource owner, access tokens included. Returns how many
+        authorizations were live.
+        """
+        count = await runtime.call(self.store.revoke_for_subject, subject, now)
+        await self._revocations.revoke(runtime, "subject", subject)
+        return count
+
+    async def revoke_for_client(self, client_id: str, *, now: float, runtime: Runtime) -> int:
+        """End everything of a client, access tokens included. Returns how many authorizations were
+        live.
+        """
+        count = await runtime.call(self.store.revoke_for_client, client_id, now)
+        await self._revocations.revoke(runtime, "client", client_id)
+        return count
+
+    async def _end_access_tokens(self, authorization: Authorization, runtime: Runtime) -> None:
+        await self._revocations.revoke(runtime, "authorization", authorization.id)

@@ -1,0 +1,234 @@
+"""Clients, and how they prove who they are (RFC 6749 section 2.3)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TypeAlias
+from urllib.parse import unquote_plus
+
+from bezant.errors import ConfigurationError, InvalidClient, InvalidRequest
+from bezant.http import Form, Request
+from bezant.scopes import is_scope
+
+__all__ = ["AUTH_METHODS", "Client", "ClientSecret", "authenticate_client", "new_secret"]
+
+AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+"""Client authentication methods, as named by RFC 7591 section 2."""
+
+MIN_SECRET_LENGTH = 8
+MAX_CREDENTIAL_LENGTH = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecret:
+    """A stored client secret: salted and hashed.
+
+    Secrets are random, so one SHA-256 is enough; `new_secret` makes them so.
+    """
+
+    hashed: str = field(repr=False)
+    """``sha256$salt$digest``."""
+    expires_at: float | None = None
+    """Seconds since the epoch; None for the newest secret."""
+
+    @classmethod
+    def of(cls, secret: str, *, expires_at: float | None = None) -> ClientSecret:
+        """Hash a secret.
+
+        Raises:
+            ConfigurationError: It is shorter than 8 or longer than 2,048 characters.
+        """
+        if not MIN_SECRET_LENGTH <= len(secret) <= MAX_CREDENTIAL_LENGTH:
+            raise ConfigurationError(
+                "client secret",
+                f"use {MIN_SECRET_LENGTH} to {MAX_CREDENTIAL_LENGTH} characters",
+            )
+        salt = secrets.token_hex(8)
+        return cls(f"sha256${salt}${_digest(salt, secret)}", expires_at)
+
+    def matches(self, secret: str, now: float) -> bool:
+        """Whether this is the secret and it has not expired. Takes the same time for any wrong
+        one.
+        """
+        _, salt, digest = self.hashed.split("$")
+        same = hmac.compare_digest(_digest(salt, secret), digest)
+        return same and (self.expires_at is None or now < self.expires_at)
+
+
+def _digest(salt: str, secret: str) -> str:
+    return sha256(f"{salt}{secret}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def new_secret() -> str:
+    """A client secret with 256 bits of randomness."""
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A registered client (RFC 6749 section 2).
+
+    Raises:
+        ConfigurationError: The registration contradicts itself.
+    """
+
+    client_id: str
+    """Unique, printable ASCII."""
+    grants: frozenset[str]
+    """Grant types that this client may use, such as ``password`` and ``refresh_token``."""
+    scopes: tuple[str, ...] = ()
+    """Scopes that this client may get, and gets when it does not ask for fewer."""
+    audience: tuple[str, ...] = ()
+    """Resource servers that its access tokens are for; empty means the server's default
+    audience."""
+    auth_method: str = "client_secret_basic"
+    """``client_secret_basic``, ``client_secret_post``, or ``none`` for a public client."""
+    secrets: tuple[ClientSecret, ...] = field(default=(), repr=False)
+    """Newest first; two may be valid at once, so that a secret can be rotated."""
+    name: str = ""
+    """For people."""
+    active: bool = True
+    """A disabled client is answered ``invalid_client``."""
+    introspect: bool = True
+    """Whether a confidential client may ask the introspection endpoint about tokens meant for its
+    audience."""
+    access_token_ttl: int | None = None
+    """Seconds; None means the server's default."""
+    refresh_retry_window: int | None = None
+    """Seconds, 0 to 60; None means the server's default."""
+
+    def __post_init__(self) -> None:
+        def refuse(problem: str) -> None:
+            raise ConfigurationError(f"client {self.client_id!r}", problem)
+
+        if (
+            not self.client_id
+            or not all("!" <= c <= "~" for c in self.client_id)
+            or len(self.client_id) > 255
+        ):
+            refuse("the id must be 1 to 255 printable ASCII characters without spaces")
+        if any(isinstance(names, str) for names in (self.grants, self.scopes, self.audience)):
+            refuse("grants, scopes and audience are collections of names, not one string")
+        if self.auth_method not in AUTH_METHODS:
+            refuse(f"the authentication method must be one of {', '.join(AUTH_METHODS)}")
+        if self.public and self.secrets:
+            refuse("a public client has no secret")
+        if not self.public and not self.secrets:
+            refuse("a confidential client needs a secret")
+        if self.public and "client_credentials" in self.grants:
+            refuse("a public client cannot use client_credentials (RFC 6749 section 4.4)")
+        if "refresh_token" in self.grants and self.grants == {"refresh_token"}:
+            refuse("refresh_token needs another grant that issues refresh tokens")
+        if not all(map(is_scope, self.scopes)):
+            refuse("each scope must be one name without spaces or quotes (RFC 6749 section 3.3)")
+        if self.refresh_retry_window is not None and not 0 <= self.refresh_retry_window <= 60:
+            refuse("the refresh retry window must be 0 to 60 seconds")
+        if self.access_token_ttl is not None and self.access_token_ttl <= 0:
+            refuse("the access token lifetime must be a positive number of seconds")
+
+    @property
+    def public(self) -> bool:
+        """Whether the client cannot keep a secret (RFC 6749 section 2.1)."""
+        return self.auth_method == "none"
+
+
+Lookup: TypeAlias = Callable[[str], Awaitable[Client | None]]
+
+# Compared against when the client is unknown, so that an unknown id and a wrong secret take the
+# same time.
+_NOBODY = ClientSecret.of(new_secret())
+
+
+async def authenticate_client(request: Request, form: Form, lookup: Lookup, now: float) -> Client:
+    """The client that a request proves to come from.
+
+    Args:
+        request: The request.
+        form: Its form.
+        lookup: Finds a client by id.
+        now: Seconds since the epoch.
+
+    Raises:
+        InvalidRequest: Two methods at once, or a ``client_id`` that contradicts the credentials.
+        InvalidClient: No credentials, unknown client, wrong secret, other method than registered,
+            or disabled.
+    """
+    client_id, secret, method = read_credentials(request, form)
+    client = await lookup(client_id)
+    if secret is not None:
+        known = client.secrets if client is not None and client.secrets else (_NOBODY,)
+        # Every stored secret is compared, so that the time does not tell which one it was.
+        proven = sum(stored.matches(secret, now) for stored in known) > 0
+    else:
+        proven = client is not None and client.public
+    if client is None:
+        raise InvalidClient(detail="unknown client")
+    if not proven:
+        raise InvalidClient(detail="wrong secret" if secret is not None else "no secret")
+    if method != client.auth_method:
+        raise InvalidClient(detail=f"used {method}, registered for {client.auth_method}")
+    if not client.active:
+        raise InvalidClient(detail="disabled")
+    return client
+
+
+def read_credentials(request: Request, form: Form) -> tuple[str, str | None, str]:
+    """The client id, the secret and the method that a request uses, none of them checked yet.
+
+    A Basic header whose secret is empty is no authentication: Swagger UI sends ``Basic Og==`` (both
+    empty) by default and ``client:`` for a public client.
+
+    Raises:
+        InvalidRequest: Two methods at once, or a ``client_id`` that contradicts the header.
+        InvalidClient: No client is named, or the header cannot be read.
+    """
+    basic_id, basic_secret = _read_basic(request)
+    form_id, form_secret = form.get("client_id"), form.get("client_secret")
+    if basic_secret and form_secret:
+        raise InvalidRequest(
+            "authenticate the client once: in the Authorization header or in the body, not both"
+        )
+    if basic_id and form_id and basic_id != form_id:
+        raise InvalidRequest("client_id in the body is not the client in the Authorization header")
+    client_id = basic_id or ("" if basic_secret else form_id)
+    if not client_id:
+        raise InvalidClient("authenticate the client: no client_id was sent")
+    if (
+        len(client_id) > MAX_CREDENTIAL_LENGTH
+        or len(basic_secret or form_secret or "") > MAX_CREDENTIAL_LENGTH
+    ):
+        raise InvalidClient(detail="oversized credentials")
+    if basic_secret:
+        return client_id, basic_secret, "client_secret_basic"
+    if form_secret:
+        return client_id, form_secret, "client_secret_post"
+    return client_id, None, "none"
+
+
+def _read_basic(request: Request) -> tuple[str, str]:
+    """Decode HTTP Basic, both parts form-urlencoded (RFC 6749 section 2.3.1)."""
+    headers = request.header("authorization")
+    if not headers:
+        return "", ""
+    if len(headers) > 1:
+        raise InvalidRequest("send one Authorization header")
+    scheme, _, encoded = headers[0].partition(" ")
+    if scheme.lower() != "basic":
+        raise InvalidClient("authenticate the client with HTTP Basic or in the body")
+    try:
+        decoded = base64.b64decode(encoded.strip(" "), validate=True).decode("utf-8")
+        client_id, colon, secret = decoded.partition(":")
+        parts = unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
+    except (binascii.Error, UnicodeError, ValueError):
+        raise InvalidClient("the Basic credentials are not base64 of UTF-8 text") from None
+    if not colon:
+        raise InvalidClient("the Basic credentials have no colon")
+    if any("\0" in part for part in parts):
+        raise InvalidClient("the Basic credentials hold a NUL character")
+    return parts

@@ -1,0 +1,70 @@
+"""Refreshing an access token (RFC 6749 section 6, with the rotation of RFC 9700 section 4.14)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bezant.authorizations import Authorizations
+from bezant.errors import InvalidGrant
+from bezant.grants import Decision, TokenContext
+from bezant.runtime import MaybeAwaitable
+from bezant.scopes import narrow
+from bezant.users import User
+
+__all__ = ["RefreshTokenGrant"]
+
+
+class RefreshTokenGrant:
+    """One spent refresh token becomes its successor and a new access token.
+
+    Args:
+        authorizations: Decides by one compare-and-set.
+        get_user: Reads the resource owner's present state by subject.
+    """
+
+    grant_type = "refresh_token"
+
+    def __init__(
+        self, authorizations: Authorizations, get_user: Callable[[str], MaybeAwaitable[User | None]]
+    ) -> None:
+        self._authorizations = authorizations
+        self._get_user = get_user
+
+    async def decide(self, context: TokenContext, /) -> Decision:
+        """Renew, with the scopes first given or fewer.
+
+        Raises:
+            InvalidRequest: ``refresh_token`` is missing.
+            InvalidScope: More than first given is asked for; the refresh token stays good.
+            InvalidGrant: The refresh token is not good, or the resource owner is gone or disabled.
+        """
+        client, form = context.client, context.form
+        token = form.require("refresh_token")
+        if "scope" in form:
+            # Looked at before the token is spent, so that a wrong scope costs the client nothing.
+            given = await self._authorizations.find(client, token, context.runtime)
+            narrow(form["scope"], _still_allowed(given.scopes, client.scopes))
+        authorization = await self._authorizations.refresh(
+            client, token, now=context.now, address=context.address, runtime=context.runtime
+        )
+        user = await context.runtime.call(self._get_user, authorization.subject)
+        if user is None or not user.active:
+            await self._authorizations.revoke(
+                authorization.id, now=context.now, runtime=context.runtime
+            )
+            raise InvalidGrant(
+                "the refresh token is revoked; sign in again", detail="the user is gone or disabled"
+            )
+        return Decision(
+            client,
+            authorization.subject,
+            narrow(form.get("scope"), _still_allowed(authorization.scopes, client.scopes)),
+            authorization.audience,
+            user=user,
+            authorization=authorization,
+        )
+
+
+def _still_allowed(given: tuple[str, ...], registered: tuple[str, ...]) -> tuple[str, ...]:
+    """What was given, less what the client has since lost."""
+    return tuple(scope for scope in given if scope in registered)

@@ -1,0 +1,141 @@
+"""Protecting a resource: credentials in a request become a principal, or the right challenge (RFC
+6750).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bezant.errors import (
+    BearerError,
+    ConfigurationError,
+    InvalidToken,
+    MalformedCredentials,
+    MissingToken,
+    OAuthError,
+    StoreUnavailable,
+    TemporarilyUnavailable,
+)
+from bezant.events import Events, TokenRejected
+from bezant.http import Response, error_response
+from bezant.principal import Principal, Requirement
+from bezant.runtime import Runtime
+from bezant.verifier import TokenVerifier
+
+__all__ = ["ResourceGuard"]
+
+_QUOTABLE = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*")
+
+
+class ResourceGuard:
+    """Stands in front of a resource. The same object serves every route.
+
+    Args:
+        verifier: Verifies the tokens.
+        realm: What the challenge calls the protected space.
+        resource_metadata: URL of this resource's metadata, named in every challenge (RFC 9728
+            section 5.1).
+        events: Told of refused tokens.
+
+    Raises:
+        ConfigurationError: ``realm`` or ``resource_metadata`` does not fit a header.
+    """
+
+    def __init__(
+        self,
+        verifier: TokenVerifier,
+        *,
+        realm: str = "api",
+        resource_metadata: str | None = None,
+        events: Events | None = None,
+    ) -> None:
+        for setting, value in (("realm", realm), ("resource_metadata", resource_metadata or "")):
+            if not _QUOTABLE.fullmatch(value):
+                raise ConfigurationError(
+                    setting, "use printable ASCII without quotes and backslashes"
+                )
+        self.verifier = verifier
+        self.realm = realm
+        self.resource_metadata = resource_metadata
+        self._events = events or Events()
+
+    async def authenticate(
+        self, authorization: Sequence[str], runtime: Runtime, requirement: Requirement | None = None
+    ) -> Principal:
+        """Let a request pass or say why not.
+
+        Args:
+            authorization: The values of all its Authorization headers.
+            runtime: How to call stores, when it is time to look for revocations.
+            requirement: What the resource demands beyond a good token.
+
+        Raises:
+            BearerError: Missing, bad or insufficient token.
+            TemporarilyUnavailable: What must be known to trust a token cannot be read.
+        """
+        token = bearer_token(authorization)
+        if token is None:
+            raise MissingToken
+        try:
+            principal = await self.verifier.averify(token, runtime)
+        except InvalidToken as error:
+            self._events.emit(TokenRejected(at=self.verifier.clock(), reason=error.detail))
+            raise
+        except StoreUnavailable as error:
+            raise TemporarilyUnavailable(detail=str(error)) from error
+        if requirement is not None:
+            requirement.check(principal, self.verifier.clock())
+        return principal
+
+    async def authenticate_if_present(
+        self, authorization: Sequence[str], runtime: Runtime
+    ) -> Principal | None:
+        """Like `authenticate`, but a request without credentials passes as nobody. A bad token is
+        still refused.
+        """
+        try:
+            return await self.authenticate(authorization, runtime)
+        except MissingToken:
+            return None
+
+    def challenge(self, error: BearerError) -> str:
+        """The value of ``WWW-Authenticate`` (RFC 6750 section 3)."""
+        parameters = [("realm", self.realm)]
+        if error.code:
+            parameters += [
+                ("error", error.code),
+                ("error_description", error.description),
+                *error.attributes,
+            ]
+        if self.resource_metadata is not None:
+            parameters.append(("resource_metadata", self.resource_metadata))
+        return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in parameters)
+
+    def refuse(self, error: OAuthError) -> Response:
+        """The answer to a refused request."""
+        response = error_response(error)
+        if not isinstance(error, BearerError):
+            return response
+        headers = (*response.headers, ("www-authenticate", self.challenge(error)))
+        return Response(response.status, headers, response.body)
+
+
+def bearer_token(authorization: Sequence[str]) -> str | None:
+    """The token in the Authorization headers of a request, or None when there are no Bearer
+    credentials.
+
+    Raises:
+        MalformedCredentials: Two headers, or Bearer with anything but one space and one token (RFC
+            6750 section 2.1).
+    """
+    if not authorization:
+        return None
+    if len(authorization) > 1:
+        raise MalformedCredentials("send one Authorization header")
+    scheme, _, token = authorization[0].partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    if not token or any(c in token for c in " \t,"):
+        raise MalformedCredentials("write 'Authorization: Bearer', one space, one token")
+    return token

@@ -1,0 +1,270 @@
+"""The issuer's own keys: next, active, retiring, gone.
+
+A state is never stored. It follows from three times, so that all processes agree without talking:
+
+- a new key is *next* until everybody who caches the JWK Set has seen it
+- then it is *active*: it signs
+- when a later key becomes active it is *retiring*: it still verifies, until the last token it
+  signed has expired
+- then it is *gone*; also at once when it is retired by hand
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from bezant.config import ServerConfig
+from bezant.errors import BezantError, ConfigurationError, KeyUnavailable
+from bezant.events import Events, KeyRetired, KeyRotated
+from bezant.keys import Key, KeySet
+from bezant.runtime import Runtime
+from bezant.secret_key import SecretKeyRing
+from bezant.stores import KeyStore, StoredKey
+
+__all__ = ["KeyInfo", "KeyRing", "KeyState"]
+
+KeyState: TypeAlias = Literal["next", "active", "retiring", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """A key for people: what it is and where it stands. Times are seconds since the epoch."""
+
+    kid: str
+    algorithm: str
+    state: KeyState
+    created_at: float
+    activates_at: float
+    gone_at: float | None
+
+
+class KeyRing:
+    """Keys in a store, opened with the secret key ring and kept in memory.
+
+    `refresh` must run before the first use and from time to time; the server's flows see to it.
+
+    Args:
+        store: Where the sealed keys are.
+        secret_keys: What opens them.
+        config: ``algorithm``, ``jwks_max_age``, ``key_refresh`` and the lifetimes matter here.
+        events: Told of rotation and retirement.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        store: KeyStore,
+        secret_keys: SecretKeyRing,
+        config: ServerConfig,
+        events: Events,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self._secret_keys = secret_keys
+        self._config = config
+        self._events = events
+        self._clock = clock
+        self._opened: dict[str, Key] = {}
+        self._stored: Sequence[StoredKey] = ()
+        self._live: dict[str, Key] = {}
+        self._due = 0.0
+
+    # Keys in use
+
+    def signing_key(self, algorithm: str | None = None) -> Key:
+        """The active key of an algorithm, the configured one by default.
+
+        Raises:
+            KeyUnavailable: There is none.
+        """
+        wanted = algorithm or self._config.algorithm
+        now = self._clock()
+        for stored in reversed(self._stored):
+            if (
+                stored.algorithm == wanted
+                and stored.retired_at is None
+                and stored.activates_at <= now
+            ):
+                return self._opened[stored.kid]
+        raise KeyUnavailable(f"there is no active {wanted} key; `KeyRing.ensure` makes one")
+
+    def find(self, kid: str | None, algorithm: str, /) -> Key | None:
+        """The key that a token with this header must be signed with (`bezant.keys.KeySource`)."""
+        if kid is None:
+            return None
+        key = self._live.get(kid)
+        return key if key is not None and key.algorithm == algorithm else None
+
+    def holds(self, key: Key, /) -> bool:
+        """Whether ``key`` may still verify (`bezant.keys.KeySource`)."""
+        return self._live.get(key.kid) is key
+
+    def published(self) -> KeySet:
+        """All keys that others may meet, the next ones included.
+
+        Raises:
+            KeyUnavailable: There is none.
+        """
+        if not self._live:
+            raise KeyUnavailable("there are no keys yet; `KeyRing.ensure` makes one")
+        return KeySet(self._live.values())
+
+    def describe(self) -> list[KeyInfo]:
+        """All stored keys with their states, oldest first."""
+        now = self._clock()
+        return [
+            KeyInfo(
+                kid=stored.kid,
+                algorithm=stored.algorithm,
+                state=self._state(stored, now),
+                created_at=stored.created_at,
+                activates_at=stored.activates_at,
+                gone_at=self._gone_at(stored),
+            )
+            for stored in self._stored
+        ]
+
+    # Agreement with other processes
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to look into the store again."""
+        return self._clock() >= self._due
+
+    async def refresh(self, runtime: Runtime) -> None:
+        """Read the store; a failure keeps the keys that are in memory.
+
+        Raises:
+            StoreUnavailable: The store cannot answer and no key was ever read.
+            KeyUnavailable: A key was sealed with a secret that is not in the ring.
+        """
+        now = self._clock()
+        self._due = now + self._config.key_refresh
+        try:
+            stored = sorted(await runtime.call(self.store.load), key=lambda key: key.sequence)
+        except BezantError:
+            if not self._live:
+                self._due = 0.0
+                raise
+            return
+        opened = {key.kid: self._opened.get(key.kid) or self._open(key) for key in stored}
+        self._stored, self._opened = stored, opened
+        self._live = {key.kid: opened[key.kid] for key in stored if self._state(key, now) != "gone"}
+
+    async def ensure(self, runtime: Runtime) -> None:
+        """Make a first key of the configured algorithm where none is active."""
+        await self.refresh(runtime)
+        while True:
+            try:
+                self.signing_key()
+            except KeyUnavailable:
+                await self.rotate(runtime, immediately=True)
+            else:
+                return
+
+    async def rotate(
+        self, runtime: Runtime, *, immediately: bool = False, algorithm: str | None = None
+    ) -> KeyInfo:
+        """Add a key that will sign once everybody can have seen it.
+
+        When another process adds one at the same moment, that one is returned and none is made.
+
+        Args:
+            runtime: How to call the store.
+            immediately: Sign with it at once; verifiers that cached the old set refuse its tokens
+                until they look again.
+            algorithm: Another one than configured.
+
+        Raises:
+            ConfigurationError: The algorithm is not supported.
+        """
+        await self.refresh(runtime)
+        now = self._clock()
+        key = Key.generate(algorithm or self._config.algorithm)
+        if key.symmetric != all(self._opened[kid].symmetric for kid in self._live) and self._live:
+            raise ConfigurationError(
+                "algorithm",
+                "HS256 and asymmetric keys cannot be in one ring; "
+                "retire the keys of the other kind first",
+            )
+        stored = StoredKey(
+            kid=key.kid,
+            algorithm=key.algorithm,
+            sequence=max((other.sequence for other in self._stored), default=0) + 1,
+            sealed=self._secret_keys.seal(key.private_jwk(), context=_context(key.kid)),
+            created_at=now,
+            activates_at=now
+            if immediately
+            else now + self._config.jwks_max_age + self._config.key_refresh,
+        )
+        if await runtime.call(self.store.add, stored):
+            self._events.emit(
+                KeyRotated(
+                    at=now, kid=key.kid, algorithm=key.algorithm, activates_at=stored.activates_at
+                )
+            )
+        await self.refresh(runtime)
+        return self.describe()[-1]
+
+    async def retire(self, runtime: Runtime, kid: str) -> bool:
+        """Withdraw a key at once: its tokens are refused. The active one is replaced first.
+
+        Returns:
+            False when there is no such key, or it was withdrawn before.
+        """
+        await self.refresh(runtime)
+        info = next((info for info in self.describe() if info.kid == kid), None)
+        if info is None:
+            return False
+        if info.state == "active":
+            await self.rotate(runtime, immediately=True, algorithm=info.algorithm)
+        now = self._clock()
+        if retired := await runtime.call(self.store.retire, kid, now):
+            self._events.emit(KeyRetired(at=now, kid=kid))
+        await self.refresh(runtime)
+        return retired
+
+    async def prune(self, runtime: Runtime) -> int:
+        """Forget the keys that are gone. Returns how many."""
+        await self.refresh(runtime)
+        gone = [info.kid for info in self.describe() if info.state == "gone"]
+        for kid in gone:
+            await runtime.call(self.store.remove, kid)
+        await self.refresh(runtime)
+        return len(gone)
+
+    # States
+
+    def _gone_at(self, stored: StoredKey) -> float | None:
+        if stored.retired_at is not None:
+            return stored.retired_at
+        successors = [
+            other.activates_at
+            for other in self._stored
+            if other.algorithm == stored.algorithm
+            and other.sequence > stored.sequence
+            and other.retired_at is None
+        ]
+        return min(successors) + self._config.key_retention if successors else None
+
+    def _state(self, stored: StoredKey, now: float) -> KeyState:
+        gone_at = self._gone_at(stored)
+        if gone_at is not None and now >= gone_at:
+            return "gone"
+        if now < stored.activates_at:
+            return "next"
+        superseded = gone_at is not None and now >= gone_at - self._config.key_retention
+        return "retiring" if superseded else "active"
+
+    def _open(self, stored: StoredKey) -> Key:
+        return Key.from_jwk(
+            json.loads(self._secret_keys.open(stored.sealed, context=_context(stored.kid)))
+        )
+
+
+def _context(kid: str) -> str:
+    return f"signing key {kid}"

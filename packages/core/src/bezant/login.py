@@ -1,0 +1,181 @@
+"""Signing a resource owner in with a name and a password, behind a throttle.
+
+Every way in uses this one: the password grant and login pages alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from typing import Protocol
+
+from bezant.config import ServerConfig
+from bezant.errors import InvalidGrant, StoreUnavailable, TooManyAttempts
+from bezant.events import Events, LoginFailed, LoginSucceeded, LoginThrottled
+from bezant.passwords import HashingPool, PasswordHasher
+from bezant.runtime import MaybeAwaitable, Runtime
+from bezant.stores import ThrottleStore, UserStore
+from bezant.users import User
+
+__all__ = ["Accounts", "HostAccounts", "Login", "StoredAccounts"]
+
+
+class Accounts(Protocol):
+    """Where resource owners come from."""
+
+    async def check(self, username: str, password: str, runtime: Runtime, /) -> User | None:
+        """The user, if name and password are right; None otherwise. Disabled users are returned
+        too.
+        """
+
+    def get(self, subject: str, /) -> MaybeAwaitable[User | None]:
+        """The user with this subject, as of now."""
+
+
+class StoredAccounts:
+    """Accounts in a `UserStore`, whose passwords Bezant checks.
+
+    Args:
+        users: The store.
+        hasher: Hashes and verifies.
+        pool: Where hashing runs: never on an event loop, never more at once than there are
+            processors.
+        replaced: Told the subject whose hash was brought up to date.
+    """
+
+    def __init__(
+        self,
+        users: UserStore,
+        hasher: PasswordHasher,
+        pool: HashingPool,
+        replaced: Callable[[str], None],
+    ) -> None:
+        self._users = users
+        self._hasher = hasher
+        self._pool = pool
+        self._replaced = replaced
+
+    async def check(self, username: str, password: str, runtime: Runtime, /) -> User | None:
+        """Verify, and bring an old hash up to date; an unknown name costs the same time as a wrong
+        password.
+        """
+        user = await runtime.call(self._users.find, username)
+        stored = user.password_hash if user is not None else None
+        if user is None or stored is None:
+            await runtime.wait(self._pool.submit(self._hasher.verify_nobody, password))
+            return None
+        if not await runtime.wait(self._pool.submit(self._hasher.verify, password, stored)):
+            return None
+        if self._hasher.needs_rehash(stored):
+            fresh = await runtime.wait(self._pool.submit(self._hasher.hash, password))
+            with suppress(StoreUnavailable):  # the login is good; the next one tries again
+                await runtime.call(self._users.set_password_hash, user.subject, fresh)
+                self._replaced(user.subject)
+        return user
+
+    def get(self, subject: str, /) -> MaybeAwaitable[User | None]:
+        """The user with this subject, as of now."""
+        return self._users.get(subject)
+
+
+class HostAccounts:
+    """Accounts of an application that checks passwords itself.
+
+    Args:
+        authenticate: Takes name and password, returns the user or None; ``def`` or ``async def``.
+        get_user: Takes a subject, returns the user as of now or None; ``def`` or ``async def``.
+    """
+
+    def __init__(
+        self,
+        authenticate: Callable[[str, str], MaybeAwaitable[User | None]],
+        get_user: Callable[[str], MaybeAwaitable[User | None]],
+    ) -> None:
+        self._authenticate = authenticate
+        self.get = get_user
+
+    async def check(self, username: str, password: str, runtime: Runtime, /) -> User | None:
+        """Ask the application."""
+        return await runtime.call(self._authenticate, username, password)
+
+
+class Login:
+    """Checks names and passwords, and slows guessing down without ever locking anybody out for
+    good.
+
+    Attempts are counted before they are looked at. Three counters: per address; per account; and,
+    for an address where this account has signed in before, an allowance of its own, which strangers
+    who guess elsewhere cannot use up.
+
+    Args:
+        accounts: Where resource owners come from.
+        throttle: Where attempts are counted.
+        config: The limits.
+        events: Told of successes, failures and refusals.
+    """
+
+    def __init__(
+        self, accounts: Accounts, throttle: ThrottleStore, config: ServerConfig, events: Events
+    ) -> None:
+        self.accounts = accounts
+        self._throttle = throttle
+        self._config = config
+        self._events = events
+
+    async def authenticate(
+        self, username: str, password: str, *, address: str, now: float, runtime: Runtime
+    ) -> User:
+        """The resource owner that a name and a password prove.
+
+        Args:
+            username: As typed, compared exactly.
+            password: As typed.
+            address: The peer's address, empty when unknown.
+            now: Seconds since the epoch.
+            runtime: How to call stores and wait for hashing.
+
+        Raises:
+            InvalidGrant: Wrong name, wrong password, or disabled: nobody can tell which.
+            TooManyAttempts: Refused unseen; also the same for names that do not exist.
+        """
+        account, peer = _key("account", username), _key("address", address)
+        trusted = _key("trusted", username, address)
+        counted = [peer] if address else []
+        if address:
+            await self._count("address", peer, address, now, runtime)
+        known = bool(address) and await runtime.call(self._throttle.spend, trusted, now)
+        if not known:
+            await self._count("account", account, address, now, runtime)
+            counted.append(account)
+
+        user = await self.accounts.check(username, password, runtime)
+        if user is None or not user.active:
+            subject, reason = (
+                (user.subject, "disabled") if user is not None else (None, "wrong name or password")
+            )
+            self._events.emit(LoginFailed(at=now, subject=subject, address=address, reason=reason))
+            raise InvalidGrant("the name or the password is wrong", detail=reason)
+
+        for key in counted:
+            await runtime.call(self._throttle.refund, key)
+        if address:
+            expires_at = now + self._config.trusted_address_ttl
+            await runtime.call(
+                self._throttle.earn, trusted, self._config.trusted_address_credits, expires_at
+            )
+        self._events.emit(LoginSucceeded(at=now, subject=user.subject, address=address))
+        return user
+
+    async def _count(self, name: str, key: str, address: str, now: float, runtime: Runtime) -> None:
+        limit = self._config.address_limit if name == "address" else self._config.account_limit
+        wait = await runtime.call(self._throttle.attempt, key, now, limit)
+        if wait > 0:
+            self._events.emit(LoginThrottled(at=now, address=address, limit=name, retry_after=wait))
+            raise TooManyAttempts(wait)
+
+
+def _key(kind: str, *parts: str) -> str:
+    """A digest, so that the counters hold neither names nor addresses."""
+    text = "\0".join((kind, *parts))
+    return f"{kind}:{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"

@@ -1,0 +1,143 @@
+"""Revoked access tokens, known to every verifier without a call per request.
+
+The store holds a few short-lived entries. A `RevocationView` keeps them in memory and reads what is
+new when a request comes by and the last look is too long ago, so a revocation reaches each process
+within `revocation_refresh` seconds plus one read.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from bezant.config import ServerConfig
+from bezant.errors import StoreUnavailable
+from bezant.principal import Principal
+from bezant.runtime import Runtime
+from bezant.stores import Revocation, RevocationKind, RevocationStore
+
+__all__ = ["RevocationView", "Revocations"]
+
+logger = logging.getLogger(__name__)
+
+OVERLAP: Final = 10.0
+"""Seconds read again each time: an entry may become visible later than the moment it was recorded
+at."""
+
+
+class RevocationView:
+    """What is revoked, in memory. Reading it costs a few dictionary look-ups, none when nothing is
+    revoked.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[tuple[RevocationKind, str], tuple[float, float]] = {}
+
+    def put(self, revocation: Revocation) -> None:
+        """Take in an entry; an earlier one for the same tokens never weakens a later one."""
+        name = (revocation.kind, revocation.value)
+        before, expires = self._until.get(name, (0.0, 0.0))
+        self._until[name] = (
+            max(before, revocation.issued_before),
+            max(expires, revocation.expires_at),
+        )
+
+    def prune(self, now: float) -> None:
+        """Drop entries that can match no living token."""
+        expired = [name for name, (_, expires) in self._until.items() if expires <= now]
+        for name in expired:
+            self._until.pop(name, None)
+
+    def revokes(self, principal: Principal) -> bool:
+        """Whether a token with these claims has been revoked."""
+        if not self._until:
+            return False
+        issued_at = principal.claims.get("iat", 0)
+        names: tuple[tuple[RevocationKind, str | None], ...] = (
+            ("token", principal.token_id),
+            ("authorization", principal.session_id),
+            ("subject", principal.subject),
+            ("client", principal.client_id),
+        )
+        return any(
+            value is not None
+            and (entry := self._until.get((kind, value))) is not None
+            and issued_at <= entry[0]
+            for kind, value in names
+        )
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+
+class Revocations:
+    """The store of revocations with its view, for one process.
+
+    Args:
+        store: Where all processes meet.
+        config: ``revocation_refresh``, ``revocation_max_stale`` and the longest token life matter
+            here.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self, store: RevocationStore, config: ServerConfig, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.store = store
+        self.view = RevocationView()
+        self._config = config
+        self._clock = clock
+        self._due = 0.0
+        self._last_read: float | None = None
+
+    async def revoke(self, runtime: Runtime, kind: RevocationKind, value: str) -> None:
+        """Refuse, from now on, the access tokens issued until now to a token id, authorization,
+        subject or client.
+
+        Raises:
+            StoreUnavailable: It could not be recorded.
+        """
+        now = self._clock()
+        life = self._config.max_access_token_ttl + self._config.leeway
+        revocation = Revocation(
+            kind, value, issued_before=now, expires_at=now + life, recorded_at=now
+        )
+        await runtime.call(self.store.add, revocation)
+        self.view.put(revocation)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to look into the store again."""
+        return self._clock() >= self._due
+
+    async def refresh(self, runtime: Runtime) -> None:
+        """Read what is new.
+
+        Raises:
+            StoreUnavailable: Nothing could be read for longer than ``revocation_max_stale``
+                seconds.
+        """
+        now = self._clock()
+        # Set before the read: of many requests at this moment one reads, and the others go on with
+        # what is known.
+        self._due = now + self._config.revocation_refresh
+        since = 0.0 if self._last_read is None else self._last_read - OVERLAP
+        try:
+            fresh = await runtime.call(self.store.since, since, now)
+        except StoreUnavailable as error:
+            self._due = now
+            if self._last_read is None or now - self._last_read > self._config.revocation_max_stale:
+                raise StoreUnavailable(
+                    "revocations cannot be read, so no token can be trusted"
+                ) from error
+            logger.warning(
+                "revocations cannot be read; going on with those of %.0f s ago",
+                now - self._last_read,
+            )
+            return
+        self._last_read = now
+        for revocation in fresh:
+            self.view.put(revocation)
+        self.view.prune(now)

@@ -1,0 +1,351 @@
+"""The authorization server: configuration, stores and grants put together. No protocol rule lives
+here.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from bezant.authorizations import Authorizations
+from bezant.client_authentication import ClientAuthentication
+from bezant.config import ServerConfig
+from bezant.endpoints import Endpoint
+from bezant.endpoints.introspection import IntrospectionEndpoint
+from bezant.endpoints.metadata import JWKSEndpoint, MetadataEndpoint
+from bezant.endpoints.revocation import RevocationEndpoint
+from bezant.endpoints.token import TokenEndpoint
+from bezant.errors import (
+    ConfigurationError,
+    KeyUnavailable,
+    MethodNotAllowed,
+    OAuthError,
+    ServerError,
+    StoreUnavailable,
+    TemporarilyUnavailable,
+)
+from bezant.events import Event, Events, PasswordRehashed
+from bezant.grants import Grant
+from bezant.grants.client_credentials import ClientCredentialsGrant
+from bezant.grants.password import PasswordGrant
+from bezant.grants.refresh_token import RefreshTokenGrant
+from bezant.http import Request, Response, error_response
+from bezant.keyring import KeyRing
+from bezant.login import Accounts, HostAccounts, Login, StoredAccounts
+from bezant.passwords import HashingPool, PasswordHasher
+from bezant.refresh_tokens import RefreshTokens
+from bezant.revocation import Revocations
+from bezant.runtime import MaybeAwaitable, Runtime
+from bezant.secret_key import SecretKeyRing
+from bezant.stores import Stores, UserStore
+from bezant.tokens import Issuer
+from bezant.users import User
+from bezant.verifier import TokenVerifier
+
+__all__ = ["AuthorizationServer"]
+
+logger = logging.getLogger(__name__)
+
+WELL_KNOWN: Final = "/.well-known/oauth-authorization-server"
+
+
+class Answer(Protocol):
+    """What an endpoint module provides: it may raise `OAuthError`."""
+
+    def __call__(
+        self, request: Request, now: float, runtime: Runtime, /
+    ) -> Awaitable[Response]: ...
+
+
+class AuthorizationServer:
+    """Issues, renews, describes and revokes tokens.
+
+    Give either ``users``, a store whose password hashes Bezant verifies, or ``authenticate`` and
+    ``get_user`` of an application that checks passwords itself; or none of them, for clients that
+    act for themselves only.
+
+    Args:
+        config: How it behaves.
+        stores: Where its state is; `MemoryStores` or `SQLStores`.
+        secret_key: Secrets for encryption at rest and refresh tokens, newest first; see
+            `SecretKeyRing`.
+        users: Accounts with password hashes.
+        authenticate: Takes name and password, returns the `User` or None.
+        get_user: Takes a subject, returns the `User` as of now or None.
+        hasher: How passwords are hashed.
+        grants: Further grants.
+        subscribers: Told of every event.
+        clock: Seconds since the epoch.
+
+    Raises:
+        ConfigurationError: The parts contradict each other.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        stores: Stores,
+        secret_key: SecretKeyRing | str,
+        users: UserStore | None = None,
+        authenticate: Callable[[str, str], MaybeAwaitable[User | None]] | None = None,
+        get_user: Callable[[str], MaybeAwaitable[User | None]] | None = None,
+        hasher: PasswordHasher | None = None,
+        grants: Iterable[Grant] = (),
+        subscribers: Iterable[Callable[[Event], None]] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        secret_keys = SecretKeyRing.parse(secret_key) if isinstance(secret_key, str) else secret_key
+        self.config = config
+        self.stores = stores
+        self.clock = clock
+        self.events = Events(subscribers)
+        self.hasher = hasher or PasswordHasher()
+        self.hashing_pool = HashingPool()
+        self._host_callables = {"users": users, "authenticate": authenticate, "get_user": get_user}
+
+        self.keys = KeyRing(stores.keys, secret_keys, config, self.events, clock)
+        self.revocations = Revocations(stores.revocations, config, clock)
+        refresh_tokens = RefreshTokens(secret_keys)
+        self.authorizations = Authorizations(
+            stores.authorizations, refresh_tokens, self.revocations, config, self.events
+        )
+        accounts = self._accounts(users, authenticate, get_user)
+        self.login = (
+            Login(accounts, stores.throttle, config, self.events) if accounts is not None else None
+        )
+        self.grants: tuple[Grant, ...] = (ClientCredentialsGrant(config), *grants)
+        if self.login is not None:
+            self.grants += (
+                PasswordGrant(self.login, self.authorizations, config),
+                RefreshTokenGrant(self.authorizations, self.login.accounts.get),
+            )
+        self.endpoints = self._endpoints(Issuer(config, self.keys, refresh_tokens))
+
+    def verifier(
+        self, audience: str | Iterable[str] | None = None, *, cache_size: int = 10_000
+    ) -> TokenVerifier:
+        """A verifier of this server's access tokens, in the same process: no HTTP, keys and
+        revocations shared.
+
+        Args:
+            audience: The resource server's name; the configured audience by default.
+            cache_size: Verified tokens that are remembered.
+        """
+        return TokenVerifier(
+            issuer=self.config.issuer,
+            audience=self.config.default_audience if audience is None else audience,
+            keys=self.keys,
+            revocations=self.revocations.view,
+            sources=(self.keys, self.revocations),
+            leeway=self.config.leeway,
+            max_token_size=self.config.max_token_size,
+            cache_size=cache_size,
+            clock=self.clock,
+        )
+
+    def check(self, runtime: Runtime) -> None:
+        """Refuse stores that a framework cannot call; adapters do this at set-up.
+
+        Raises:
+            ConfigurationError: Names the setting and the method.
+        """
+        stores = {f"stores.{name}": getattr(self.stores, name) for name in _STORE_NAMES}
+        for setting, store in {**stores, **self._host_callables}.items():
+            if store is not None:
+                runtime.check(setting, store)
+
+    async def prepare(self, runtime: Runtime) -> None:
+        """Make a first signing key when there is none.
+
+        Adapters do this at start, so that no request waits for it; otherwise the first one does.
+        """
+        await self.keys.ensure(runtime)
+
+    async def purge(self, runtime: Runtime) -> int:
+        """Forget what has ended: authorizations, revocations, counters, keys.
+
+        Returns:
+            How many rows.
+        """
+        now = self.clock()
+        # Ended authorizations stay for a day, so that the reuse of an old refresh token is still
+        # told apart.
+        return (
+            await runtime.call(self.stores.authorizations.purge, now - 86400)
+            + await runtime.call(self.stores.revocations.purge, now)
+            + await runtime.call(self.stores.throttle.purge, now - self.config.account_limit.memory)
+            + await self.keys.prune(runtime)
+        )
+
+    def close(self) -> None:
+        """Stop the hashing threads."""
+        self.hashing_pool.close()
+
+    def _accounts(
+        self,
+        users: UserStore | None,
+        authenticate: Callable[[str, str], MaybeAwaitable[User | None]] | None,
+        get_user: Callable[[str], MaybeAwaitable[User | None]] | None,
+    ) -> Accounts | None:
+        if users is not None:
+            if authenticate is not None or get_user is not None:
+                raise ConfigurationError("users", "give either users, or authenticate and get_user")
+
+            def replaced(subject: str) -> None:
+                self.events.emit(PasswordRehashed(at=self.clock(), subject=subject))
+
+            return StoredAccounts(users, self.hasher, self.hashing_pool, replaced)
+        if (authenticate is None) != (get_user is None):
+            raise ConfigurationError(
+                "authenticate", "give get_user too: a refresh reads the user's present state"
+            )
+        return (
+            HostAccounts(authenticate, get_user)
+            if authenticate is not None and get_user is not None
+            else None
+        )
+
+    def _endpoints(self, issuer: Issuer) -> tuple[Endpoint, ...]:
+        config, events = self.config, self.events
+        authentication = ClientAuthentication(
+            self.stores.clients, events, ttl=config.client_cache_ttl
+        )
+        own_tokens = TokenVerifier.of_issuer(
+            config.issuer,
+            keys=self.keys,
+            revocations=self.revocations.view,
+            sources=(self.keys, self.revocations),
+            max_token_size=config.max_token_size,
+            clock=self.clock,
+        )
+        limit = config.max_body_size
+        paths = {
+            "token": config.endpoint_prefix + "/token",
+            "revocation": config.endpoint_prefix + "/revoke",
+            "introspection": config.endpoint_prefix + "/introspect",
+            "jwks": config.endpoint_prefix + "/jwks.json",
+        }
+        token = TokenEndpoint(authentication, self.grants, issuer, events, max_body_size=limit)
+        revocation = RevocationEndpoint(
+            authentication,
+            self.authorizations,
+            self.revocations,
+            own_tokens,
+            events,
+            max_body_size=limit,
+        )
+        introspection = IntrospectionEndpoint(
+            authentication, self.authorizations, self.revocations, own_tokens, config
+        )
+        metadata = self._handler(
+            ("GET",), MetadataEndpoint(config, paths, [grant.grant_type for grant in self.grants])
+        )
+        post, get = ("POST",), ("GET",)
+        endpoints: tuple[Endpoint, ...] = (
+            Endpoint(
+                "token",
+                post,
+                paths["token"],
+                self._handler(post, token),
+                summary="Get tokens (RFC 6749)",
+            ),
+            Endpoint(
+                "revocation",
+                post,
+                paths["revocation"],
+                self._handler(post, revocation),
+                summary="End a token (RFC 7009)",
+            ),
+            Endpoint(
+                "introspection",
+                post,
+                paths["introspection"],
+                self._handler(post, introspection),
+                summary="Is a token live? (RFC 7662)",
+            ),
+            Endpoint(
+                "jwks",
+                get,
+                paths["jwks"],
+                self._handler(get, JWKSEndpoint(self.keys, config)),
+                summary="Public keys (RFC 7517)",
+            ),
+            Endpoint(
+                "metadata",
+                get,
+                WELL_KNOWN,
+                metadata,
+                well_known=True,
+                summary="Metadata (RFC 8414)",
+            ),
+        )
+        if path := urlsplit(config.issuer).path:
+            # The path of the issuer comes after the well-known part (RFC 8414 section 3.1); the
+            # plain spelling stays for an application that is mounted at that path.
+            endpoints += (
+                Endpoint(
+                    "metadata_at_origin",
+                    get,
+                    WELL_KNOWN + path,
+                    metadata,
+                    well_known=True,
+                    summary="Metadata (RFC 8414)",
+                ),
+            )
+        return endpoints
+
+    def _handler(
+        self, methods: tuple[str, ...], answer: Answer
+    ) -> Callable[[Request, Runtime], Awaitable[Response]]:
+        """Wrap an endpoint so that every error is an answer and nothing of a failure leaks."""
+
+        async def handle(request: Request, runtime: Runtime) -> Response:
+            try:
+                if request.method == "OPTIONS":
+                    return _preflight(methods)
+                if request.method not in methods and not (
+                    request.method == "HEAD" and "GET" in methods
+                ):
+                    raise MethodNotAllowed(methods)
+                if self.keys.due:
+                    await self.keys.ensure(runtime)
+                response = await answer(request, self.clock(), runtime)
+            except OAuthError as error:
+                if error.detail:
+                    logger.debug("answered %s: %s", error.code, error.detail)
+                response = error_response(error)
+            except StoreUnavailable as error:
+                logger.warning("a store is unavailable: %s", error)
+                response = error_response(TemporarilyUnavailable())
+            except KeyUnavailable:
+                logger.exception("there is nothing to sign with")
+                response = error_response(TemporarilyUnavailable())
+            except Exception:
+                reference = secrets.token_hex(8)
+                logger.exception("failed on a request; reference %s", reference)
+                response = error_response(ServerError(reference))
+            # Answers never depend on cookies, so any origin may read them (what a client proves is
+            # in the request).
+            return Response(response.status, (*response.headers, _ANY_ORIGIN), response.body)
+
+        return handle
+
+
+_STORE_NAMES: Final = ("clients", "authorizations", "keys", "revocations", "throttle")
+_ANY_ORIGIN: Final = ("access-control-allow-origin", "*")
+
+
+def _preflight(methods: tuple[str, ...]) -> Response:
+    """What a browser asks before a cross-origin request with an Authorization header."""
+    headers = (
+        _ANY_ORIGIN,
+        ("access-control-allow-methods", ", ".join(methods)),
+        ("access-control-allow-headers", "authorization, content-type"),
+        ("access-control-max-age", "86400"),
+    )
+    return Response(204, headers, b"")

@@ -1,0 +1,291 @@
+"""What Bezant asks of storage: few verbs, each atomic, nothing secret in clear.
+
+Every method may be ``def`` or ``async def``. `bezant.testing.stores` holds the suite that proves a
+store, concurrency included. All times are seconds since the epoch. A store that cannot answer
+raises `StoreUnavailable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal, Protocol, TypeAlias
+
+from bezant.clients import Client
+from bezant.runtime import MaybeAwaitable
+from bezant.users import User
+
+__all__ = [
+    "Authorization",
+    "AuthorizationStore",
+    "ClientStore",
+    "KeyStore",
+    "Outcome",
+    "Revocation",
+    "RevocationKind",
+    "RevocationStore",
+    "Rotation",
+    "StoredKey",
+    "Stores",
+    "ThrottleLimit",
+    "ThrottleStore",
+    "UserStore",
+]
+
+
+class UserStore(Protocol):
+    """Accounts, when Bezant checks passwords itself."""
+
+    def find(self, login: str, /) -> MaybeAwaitable[User | None]:
+        """The user with this login name, compared exactly; disabled ones too."""
+
+    def get(self, subject: str, /) -> MaybeAwaitable[User | None]:
+        """The user with this subject; disabled ones too."""
+
+    def set_password_hash(self, subject: str, password_hash: str, /) -> MaybeAwaitable[None]:
+        """Replace the stored hash by a stronger one of the same password."""
+
+
+class ClientStore(Protocol):
+    """Registered clients."""
+
+    def get(self, client_id: str, /) -> MaybeAwaitable[Client | None]:
+        """The client with this id, compared exactly; disabled ones too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """What one resource owner gave one client at one login: the one row behind all its refresh
+    tokens.
+    """
+
+    id: str
+    """22 characters of base64url (128 random bits)."""
+    client_id: str
+    subject: str
+    scopes: tuple[str, ...]
+    audience: tuple[str, ...]
+    auth_time: float
+    """When the resource owner signed in."""
+    created_at: float
+    expires_at: float
+    """The absolute end of life."""
+    idle_expires_at: float
+    """The end of life unless it is refreshed before."""
+    generation: int = 1
+    """The generation of the one refresh token that is good now."""
+    rotated_at: float = 0.0
+    """When that generation began."""
+    revoked_at: float | None = None
+    address: str = field(default="", repr=False)
+    """Where the resource owner signed in from."""
+
+
+class Outcome(Enum):
+    """How an attempt to rotate ended."""
+
+    ROTATED = "rotated"
+    """The generation moved on by one."""
+    RETRIED = "retried"
+    """The immediate predecessor within the retry window: nothing moved, the same successor is given
+    again."""
+    REUSED = "reused"
+    """A spent generation: the authorization was revoked by this very call."""
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    """No such authorization, or another client's: nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """The outcome, and the authorization as it is after the call (None when unknown)."""
+
+    outcome: Outcome
+    authorization: Authorization | None
+
+
+class AuthorizationStore(Protocol):
+    """Authorizations. `rotate` is the heart: one compare-and-set, decided by the store alone."""
+
+    def add(self, authorization: Authorization, /) -> MaybeAwaitable[None]:
+        """Store a new authorization."""
+
+    def get(self, authorization_id: str, /) -> MaybeAwaitable[Authorization | None]:
+        """Read one, whatever its state."""
+
+    def rotate(
+        self,
+        authorization_id: str,
+        client_id: str,
+        generation: int,
+        now: float,
+        idle_expires_at: float,
+        retry_window: float,
+        /,
+    ) -> MaybeAwaitable[Rotation]:
+        """Spend one generation, atomically; what decides, in this order:
+
+        1. no such id, or another client's: UNKNOWN, nothing changes
+        2. revoked: REVOKED
+        3. ``now >= min(expires_at, idle_expires_at)``: EXPIRED
+        4. ``generation`` is the current one: ROTATED; generation + 1, ``rotated_at = now``, the new
+        idle end is
+           stored
+        5. ``generation`` is the current one - 1 and ``now - rotated_at < retry_window``: RETRIED
+        6. any smaller generation: REUSED, ``revoked_at = now``
+        7. a larger generation (never issued): UNKNOWN
+        """
+
+    def revoke(self, authorization_id: str, now: float, /) -> MaybeAwaitable[Authorization | None]:
+        """End one. Returns it if it was live until now, else None."""
+
+    def revoke_for_subject(self, subject: str, now: float, /) -> MaybeAwaitable[int]:
+        """End all of a resource owner's, in one statement. Returns how many were live."""
+
+    def revoke_for_client(self, client_id: str, now: float, /) -> MaybeAwaitable[int]:
+        """End all of a client's, in one statement. Returns how many were live."""
+
+    def list_live(
+        self,
+        now: float,
+        subject: str | None = None,
+        client_id: str | None = None,
+        limit: int = 1000,
+    ) -> MaybeAwaitable[Sequence[Authorization]]:
+        """Those neither revoked nor expired, newest first."""
+
+    def purge(self, before: float, /) -> MaybeAwaitable[int]:
+        """Forget those that ended (revoked or expired) before a time. Returns how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A signing key at rest. States follow from the times; see `bezant.keys`."""
+
+    kid: str
+    """RFC 7638 thumbprint."""
+    algorithm: str
+    sequence: int
+    """1, 2, 3 ...: unique, so that of two processes that rotate at once one wins."""
+    sealed: bytes = field(repr=False)
+    """The private key, encrypted."""
+    created_at: float
+    activates_at: float
+    """From then on it signs, until a later one does."""
+    retired_at: float | None = None
+    """Withdrawn by hand; refused from then on."""
+
+
+class KeyStore(Protocol):
+    """Signing keys, private parts sealed."""
+
+    def load(self) -> MaybeAwaitable[Sequence[StoredKey]]:
+        """All keys, by sequence."""
+
+    def add(self, key: StoredKey, /) -> MaybeAwaitable[bool]:
+        """Store a key unless its sequence is taken. Returns whether it was stored."""
+
+    def retire(self, kid: str, now: float, /) -> MaybeAwaitable[bool]:
+        """Withdraw a key. Returns False when there is none, or it was withdrawn before."""
+
+    def remove(self, kid: str, /) -> MaybeAwaitable[None]:
+        """Forget a key that is gone."""
+
+
+RevocationKind: TypeAlias = Literal["token", "authorization", "subject", "client"]
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Access tokens to be refused although their signature and times are good.
+
+    It ends what was issued up to ``issued_before``: by ``jti`` (token), ``sid`` (authorization),
+    ``sub`` (subject) or ``client_id`` (client).
+    """
+
+    kind: RevocationKind
+    value: str
+    issued_before: float
+    """Tokens with ``iat`` up to this moment are refused."""
+    expires_at: float
+    """From then on no such token can be alive."""
+    recorded_at: float
+
+
+class RevocationStore(Protocol):
+    """Revocations until they expire."""
+
+    def add(self, revocation: Revocation, /) -> MaybeAwaitable[None]:
+        """Store one; of two with the same kind and value the later ``issued_before`` and
+        ``expires_at`` stay.
+        """
+
+    def since(self, recorded_at: float, now: float, /) -> MaybeAwaitable[Sequence[Revocation]]:
+        """Those recorded at or after a time and not expired."""
+
+    def purge(self, now: float, /) -> MaybeAwaitable[int]:
+        """Forget the expired ones. Returns how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleLimit:
+    """Exponential back-off: ``free`` attempts, then waits of ``base``, twice that, ... up to
+    ``cap`` seconds.
+
+    Attempts are forgotten after ``memory`` seconds without one.
+    """
+
+    free: int
+    base: float
+    cap: float
+    memory: float
+
+    def wait(self, attempts: int) -> float:
+        """Seconds until another attempt is looked at, after this many."""
+        if attempts < self.free:
+            return 0.0
+        return float(min(self.cap, self.base * 2 ** min(attempts - self.free, 62)))
+
+
+class ThrottleStore(Protocol):
+    """Counters of login attempts. Keys are digests, never login names."""
+
+    def attempt(self, key: str, now: float, limit: ThrottleLimit, /) -> MaybeAwaitable[float]:
+        """Count an attempt before it is looked at, atomically.
+
+        Returns 0.0 when it may go on, else the seconds to wait; an attempt that has to wait is not
+        counted. The n-th counted attempt blocks the key for ``limit.wait(n)`` seconds from ``now``.
+        """
+
+    def refund(self, key: str, /) -> MaybeAwaitable[None]:
+        """Take one counted attempt back, as after a right password; lifts the block it caused."""
+
+    def spend(self, key: str, now: float, /) -> MaybeAwaitable[bool]:
+        """Use one credit of an allowance, atomically. False when there is none left or it
+        expired.
+        """
+
+    def earn(self, key: str, credits: int, expires_at: float, /) -> MaybeAwaitable[None]:
+        """Set the credits of an allowance."""
+
+    def purge(self, before: float, /) -> MaybeAwaitable[int]:
+        """Forget counters last touched, and allowances expired, before a time. Returns how many."""
+
+
+class Stores(Protocol):
+    """The stores of an authorization server; `bezant.stores.memory` and `bezant.stores.sql` give
+    all of them.
+    """
+
+    @property
+    def clients(self) -> ClientStore: ...
+    @property
+    def authorizations(self) -> AuthorizationStore: ...
+    @property
+    def keys(self) -> KeyStore: ...
+    @property
+    def revocations(self) -> RevocationStore: ...
+    @property
+    def throttle(self) -> ThrottleStore: ...

@@ -1,0 +1,357 @@
+"""Stores in the memory of one process: for tests, examples and a first try.
+
+They are complete and safe between threads, and they forget everything when the process ends. Two processes do not
+share them, so neither a second worker nor a restart knows of a revocation or a spent refresh token.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+
+from bezant.clients import Client
+from bezant.errors import ConfigurationError
+from bezant.runtime import nonblocking
+from bezant.stores import (
+    Authorization,
+    Outcome,
+    Revocation,
+    RevocationKind,
+    Rotation,
+    StoredKey,
+    ThrottleLimit,
+)
+from bezant.stores.rotation import decide
+from bezant.users import User
+
+__all__ = [
+    "MemoryAuthorizationStore",
+    "MemoryClientStore",
+    "MemoryKeyStore",
+    "MemoryRevocationStore",
+    "MemoryStores",
+    "MemoryThrottleStore",
+    "MemoryUserStore",
+]
+
+MAX_THROTTLE_KEYS = 100_000
+"""Attackers choose the keys of a throttle; beyond this many the one touched longest ago goes."""
+
+
+@nonblocking
+class MemoryUserStore:
+    """Accounts (`bezant.stores.UserStore`).
+
+    Args:
+        users: The accounts to begin with.
+    """
+
+    def __init__(self, users: Iterable[User] = ()) -> None:
+        self._lock = Lock()
+        self._users: dict[str, User] = {}
+        for user in users:
+            self.add(user)
+
+    def add(self, user: User, /) -> None:
+        """Store an account, in place of one with the same subject.
+
+        Raises:
+            ConfigurationError: Another account has the login name.
+        """
+        with self._lock:
+            for other in self._users.values():
+                if other.username == user.username and other.subject != user.subject:
+                    raise ConfigurationError(f"user {user.subject!r}", "another user has this login name")
+            self._users[user.subject] = user
+
+    def find(self, login: str, /) -> User | None:
+        with self._lock:
+            return next((user for user in self._users.values() if user.username == login), None)
+
+    def get(self, subject: str, /) -> User | None:
+        with self._lock:
+            return self._users.get(subject)
+
+    def set_password_hash(self, subject: str, password_hash: str, /) -> None:
+        with self._lock:
+            user = self._users.get(subject)
+            if user is not None:
+                self._users[subject] = replace(user, password_hash=password_hash)
+
+
+@nonblocking
+class MemoryClientStore:
+    """Registered clients (`bezant.stores.ClientStore`).
+
+    Args:
+        clients: The clients to begin with.
+    """
+
+    def __init__(self, clients: Iterable[Client] = ()) -> None:
+        self._lock = Lock()
+        self._clients = {client.client_id: client for client in clients}
+
+    def add(self, client: Client, /) -> None:
+        """Store a client, in place of one with the same id."""
+        with self._lock:
+            self._clients[client.client_id] = client
+
+    def get(self, client_id: str, /) -> Client | None:
+        with self._lock:
+            return self._clients.get(client_id)
+
+
+@nonblocking
+class MemoryAuthorizationStore:
+    """Authorizations (`bezant.stores.AuthorizationStore`)."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._rows: dict[str, Authorization] = {}
+
+    def add(self, authorization: Authorization, /) -> None:
+        with self._lock:
+            self._rows[authorization.id] = authorization
+
+    def get(self, authorization_id: str, /) -> Authorization | None:
+        with self._lock:
+            return self._rows.get(authorization_id)
+
+    def rotate(
+        self,
+        authorization_id: str,
+        client_id: str,
+        generation: int,
+        now: float,
+        idle_expires_at: float,
+        retry_window: float,
+        /,
+    ) -> Rotation:
+        with self._lock:
+            found = self._rows.get(authorization_id)
+            outcome = decide(found, client_id, generation, now, retry_window)
+            if found is None or outcome is Outcome.UNKNOWN:
+                return Rotation(outcome, None)
+            if outcome is Outcome.ROTATED:
+                found = replace(found, generation=generation + 1, rotated_at=now, idle_expires_at=idle_expires_at)
+            elif outcome is Outcome.REUSED:
+                found = replace(found, revoked_at=now)
+            self._rows[authorization_id] = found
+            return Rotation(outcome, found)
+
+    def revoke(self, authorization_id: str, now: float, /) -> Authorization | None:
+        with self._lock:
+            found = self._rows.get(authorization_id)
+            if found is None or not _is_live(found, now):
+                return None
+            revoked = self._rows[found.id] = replace(found, revoked_at=now)
+            return revoked
+
+    def revoke_for_subject(self, subject: str, now: float, /) -> int:
+        with self._lock:
+            return self._revoke([row for row in self._rows.values() if row.subject == subject], now)
+
+    def revoke_for_client(self, client_id: str, now: float, /) -> int:
+        with self._lock:
+            return self._revoke([row for row in self._rows.values() if row.client_id == client_id], now)
+
+    def list_live(
+        self, now: float, subject: str | None = None, client_id: str | None = None, limit: int = 1000
+    ) -> Sequence[Authorization]:
+        with self._lock:
+            found = [
+                row
+                for row in self._rows.values()
+                if _is_live(row, now) and subject in (None, row.subject) and client_id in (None, row.client_id)
+            ]
+        return sorted(found, key=lambda row: row.created_at, reverse=True)[:limit]
+
+    def purge(self, before: float, /) -> int:
+        with self._lock:
+            ended = [row.id for row in self._rows.values() if not _is_live(row, before) and _end(row) < before]
+            for id_ in ended:
+                del self._rows[id_]
+            return len(ended)
+
+    def _revoke(self, rows: Iterable[Authorization], now: float) -> int:
+        live = [row for row in rows if _is_live(row, now)]
+        for row in live:
+            self._rows[row.id] = replace(row, revoked_at=now)
+        return len(live)
+
+
+def _end(row: Authorization) -> float:
+    """When it ended or will end."""
+    ends = (row.expires_at, row.idle_expires_at)
+    return min(ends) if row.revoked_at is None else min(*ends, row.revoked_at)
+
+
+def _is_live(row: Authorization, now: float) -> bool:
+    return row.revoked_at is None and now < _end(row)
+
+
+@nonblocking
+class MemoryKeyStore:
+    """Signing keys (`bezant.stores.KeyStore`)."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._keys: dict[str, StoredKey] = {}
+
+    def load(self) -> Sequence[StoredKey]:
+        with self._lock:
+            return sorted(self._keys.values(), key=lambda key: key.sequence)
+
+    def add(self, key: StoredKey, /) -> bool:
+        with self._lock:
+            if key.kid in self._keys or any(other.sequence == key.sequence for other in self._keys.values()):
+                return False
+            self._keys[key.kid] = key
+            return True
+
+    def retire(self, kid: str, now: float, /) -> bool:
+        with self._lock:
+            key = self._keys.get(kid)
+            if key is None or key.retired_at is not None:
+                return False
+            self._keys[kid] = replace(key, retired_at=now)
+            return True
+
+    def remove(self, kid: str, /) -> None:
+        with self._lock:
+            self._keys.pop(kid, None)
+
+
+@nonblocking
+class MemoryRevocationStore:
+    """Revocations (`bezant.stores.RevocationStore`)."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._rows: dict[tuple[RevocationKind, str], Revocation] = {}
+
+    def add(self, revocation: Revocation, /) -> None:
+        place = revocation.kind, revocation.value
+        with self._lock:
+            known = self._rows.get(place, revocation)
+            self._rows[place] = replace(
+                revocation,
+                issued_before=max(known.issued_before, revocation.issued_before),
+                expires_at=max(known.expires_at, revocation.expires_at),
+                recorded_at=max(known.recorded_at, revocation.recorded_at),
+            )
+
+    def since(self, recorded_at: float, now: float, /) -> Sequence[Revocation]:
+        with self._lock:
+            found = [row for row in self._rows.values() if row.recorded_at >= recorded_at and row.expires_at > now]
+        return sorted(found, key=lambda row: row.recorded_at)
+
+    def purge(self, now: float, /) -> int:
+        with self._lock:
+            expired = [place for place, row in self._rows.items() if row.expires_at <= now]
+            for place in expired:
+                del self._rows[place]
+            return len(expired)
+
+
+@dataclass(slots=True)
+class _Counter:
+    attempts: int
+    blocked_until: float
+    touched_at: float
+    forget_at: float
+
+
+@dataclass(slots=True)
+class _Allowance:
+    credits: int
+    expires_at: float
+
+
+@nonblocking
+class MemoryThrottleStore:
+    """Counters of login attempts (`bezant.stores.ThrottleStore`).
+
+    Args:
+        max_keys: How many counters, and how many allowances, are kept at most.
+    """
+
+    def __init__(self, max_keys: int = MAX_THROTTLE_KEYS) -> None:
+        self._lock = Lock()
+        self._max_keys = max_keys
+        self._counters: OrderedDict[str, _Counter] = OrderedDict()  # touched longest ago first
+        self._allowances: OrderedDict[str, _Allowance] = OrderedDict()
+
+    def attempt(self, key: str, now: float, limit: ThrottleLimit, /) -> float:
+        with self._lock:
+            counter = self._counters.get(key)
+            if counter is not None and now < counter.blocked_until:
+                return counter.blocked_until - now
+            remembered = counter is not None and now - counter.touched_at < limit.memory
+            attempts = counter.attempts + 1 if counter is not None and remembered else 1
+            blocked_until = now + limit.wait(attempts)
+            forget_at = max(now + limit.memory, blocked_until)
+            self._counters[key] = _Counter(attempts, blocked_until, now, forget_at)
+            self._counters.move_to_end(key)
+            self._shed(now)
+            return 0.0
+
+    def refund(self, key: str, /) -> None:
+        with self._lock:
+            counter = self._counters.get(key)
+            if counter is not None:
+                counter.attempts = max(0, counter.attempts - 1)
+                counter.blocked_until = 0.0
+
+    def spend(self, key: str, now: float, /) -> bool:
+        with self._lock:
+            allowance = self._allowances.get(key)
+            if allowance is None or allowance.credits <= 0 or now >= allowance.expires_at:
+                return False
+            allowance.credits -= 1
+            return True
+
+    def earn(self, key: str, credits: int, expires_at: float, /) -> None:
+        with self._lock:
+            self._allowances[key] = _Allowance(credits, expires_at)
+            self._allowances.move_to_end(key)
+            while len(self._allowances) > self._max_keys:
+                self._allowances.popitem(last=False)
+
+    def purge(self, before: float, /) -> int:
+        with self._lock:
+            counters = [key for key, counter in self._counters.items() if counter.touched_at < before]
+            allowances = [key for key, allowance in self._allowances.items() if allowance.expires_at < before]
+            for key in counters:
+                del self._counters[key]
+            for key in allowances:
+                del self._allowances[key]
+            return len(counters) + len(allowances)
+
+    def _shed(self, now: float) -> None:
+        """Drop what is forgotten anyway, and the oldest beyond the bound.
+
+        At most two go for one that comes: constant work, and stale counters still vanish faster than new ones appear.
+        """
+        for _ in range(min(2, len(self._counters))):
+            oldest = next(iter(self._counters.values()))
+            if oldest.forget_at > now and len(self._counters) <= self._max_keys:
+                return
+            self._counters.popitem(last=False)
+
+
+class MemoryStores:
+    """All stores of an authorization server, in memory (`bezant.stores.Stores`).
+
+    Args:
+        clients: The clients to begin with.
+    """
+
+    def __init__(self, clients: Iterable[Client] = ()) -> None:
+        self.clients = MemoryClientStore(clients)
+        self.authorizations = MemoryAuthorizationStore()
+        self.keys = MemoryKeyStore()
+        self.revocations = MemoryRevocationStore()
+        self.throttle = MemoryThrottleStore()
