@@ -100,7 +100,7 @@ def test_each_description_is_printable_ascii(error: OAuthError) -> None:
         assert value.isprintable()
 
 
-# ---- the tree is as its docstring says -----------------------------------------------------------
+# ---- the tree is as its docstring says -----------------------------------------------------
 
 
 def documented() -> dict[str, tuple[str, str]]:
@@ -148,7 +148,7 @@ def test_what_is_no_answer_of_the_protocol_is_no_oauth_error(error: BezantError)
     assert isinstance(error, BezantError)
 
 
-# ---- what the outside sees ---------------------------------------------------------------------
+# ---- what the outside sees -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_a_body_of_exactly_the_limit_is_taken() -> None:
     assert read_form(post(b"a=" + b"b" * (LIMIT - 2)), limit=LIMIT)["a"] == "b" * (LIMIT - 2)
 
 
-# ---- the content type ------------------------------------------------------------------------
+# ---- the content type ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class Callback:
     async def __call__(self, username: str, password: str) -> None: ...
 
 
-# ---- driving by hand ---------------------------------------------------------------------------
+# ---- driving by hand -----------------------------------------------------------------------
 
 
 def test_a_flow_that_never_waits_returns_its_result() -> None:
@@ -100,7 +100,7 @@ def test_a_flow_that_waits_is_closed_and_named() -> None:
         coroutine.send(None)
 
 
-# ---- calling stores ------------------------------------------------------------------------------
+# ---- calling stores ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_synchronously_a_future_is_waited_for() -> None:
     assert run_sync(SYNC.wait(future)) == 7
 
 
-# ---- refusing at set-up ----------------------------------------------------------------------------
+# ---- refusing at set-up --------------------------------------------------------------------
 
 
 async def check_password(username: str, password: str) -> None: ...

@@ -136,6 +136,12 @@ def test_a_refusal_names_the_excess_and_fits_a_description(requested: tuple[str,
     assert all(" " <= c <= "~" and c not in '"\\' for c in caught.value.description)
 
 
+def test_a_refusal_is_cut_where_it_gets_long() -> None:
+    with pytest.raises(InvalidScope) as caught:
+        narrow("x" * 2000, ())
+    assert len(caught.value.description) == 200
+
+
 def test_a_refusal_names_only_the_excess() -> None:
     with pytest.raises(InvalidScope) as caught:
         narrow("a b c", ("a", "c"))

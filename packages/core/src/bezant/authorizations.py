@@ -117,7 +117,6 @@ class Authorizations:
                 "the refresh token is not valid", detail="unknown, or another client's"
             )
         if outcome is Outcome.REUSED:
-            await self._end_access_tokens(authorization, runtime)
             self._events.emit(
                 RefreshReuseDetected(
                     at=now,
@@ -128,6 +127,7 @@ class Authorizations:
                     address=address,
                 )
             )
+            await self._end_access_tokens(authorization, runtime)
             raise InvalidGrant(
                 "the refresh token was used before; "
                 "all tokens of this sign-in are revoked, sign in again"
@@ -144,16 +144,20 @@ class Authorizations:
                 )
             )
             return authorization
+        if outcome is Outcome.REVOKED and now < self._tokens_end(authorization):
+            # Whoever revoked it may have failed before its access tokens were ended too.
+            await self._end_access_tokens(authorization, runtime)
         raise InvalidGrant(f"the refresh token is {outcome.value}; sign in again")
 
     async def revoke(self, authorization_id: str, *, now: float, runtime: Runtime) -> bool:
         """End an authorization and the access tokens it gave. Returns False when it had ended
         before.
         """
+        # In this order: should the second step fail, all of it can be asked for again.
+        await self._revocations.revoke(runtime, "authorization", authorization_id)
         authorization = await runtime.call(self.store.revoke, authorization_id, now)
         if authorization is None:
             return False
-        await self._end_access_tokens(authorization, runtime)
         self._events.emit(
             AuthorizationRevoked(
                 at=now,
@@ -182,3 +186,8 @@ class Authorizations:
 
     async def _end_access_tokens(self, authorization: Authorization, runtime: Runtime) -> None:
         await self._revocations.revoke(runtime, "authorization", authorization.id)
+
+    def _tokens_end(self, authorization: Authorization) -> float:
+        """When the last access token of a revoked authorization has expired."""
+        revoked_at = authorization.revoked_at or 0.0
+        return revoked_at + self._config.max_access_token_ttl + self._config.leeway

@@ -164,7 +164,14 @@ class TokenRejected(Event):
 
 Subscriber: TypeAlias = Callable[[Event], None]
 
-_WARNINGS = (RefreshReuseDetected, LoginThrottled, KeyRetired)
+_ROUTINE = (TokenIssued, TokenRefreshed)
+_ALARMING = (RefreshReuseDetected, LoginThrottled, KeyRetired)
+
+
+def _level(event: Event) -> int:
+    if isinstance(event, _ROUTINE):
+        return logging.DEBUG
+    return logging.WARNING if isinstance(event, _ALARMING) else logging.INFO
 
 
 class Events:
@@ -183,7 +190,7 @@ class Events:
 
     def emit(self, event: Event) -> None:
         """Log an event and hand it on."""
-        level = logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO
+        level = _level(event)
         if logger.isEnabledFor(level):
             values = " ".join(
                 f"{f.name}={getattr(event, f.name)!r}" for f in fields(event) if f.name != "at"

@@ -132,8 +132,8 @@ class KeyRing:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to look into the store again."""
-        return self._clock() >= self._due
+        """Whether it is time to look into the store again. Until there are keys it always is."""
+        return not self._live or self._clock() >= self._due
 
     async def refresh(self, runtime: Runtime) -> None:
         """Read the store; a failure keeps the keys that are in memory.

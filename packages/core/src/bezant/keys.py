@@ -63,6 +63,10 @@ _THUMBPRINT: Final = {
     "oct": ("k", "kty"),
 }
 _DEFAULT_ALGORITHM: Final = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA", "oct": "HS256"}
+# The y coordinates, also those not reduced, of the points of Ed25519 whose order divides 8.
+_P: Final = 2**255 - 19
+_Y8: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER: Final = frozenset({0, 1, _P - 1, _P, _P + 1, _Y8, _P - _Y8})
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -124,10 +128,14 @@ class Key:
             raise ConfigurationError("JWK", "its key type or algorithm is not supported")
         if kid is not None and (not isinstance(kid, str) or not kid):
             raise ConfigurationError("JWK", "kid is not a string")
-        if jwk.get("use", "sig") != "sig" or (
-            "verify" not in jwk.get("key_ops", ("verify",)) and "d" not in jwk
+        operations = jwk.get("key_ops", ["verify"])
+        useful = ("sign", "verify") if "d" in jwk or "k" in jwk else ("verify",)
+        if (
+            jwk.get("use", "sig") != "sig"
+            or not isinstance(operations, list)
+            or not any(operation in operations for operation in useful)
         ):
-            raise ConfigurationError("JWK", "it is not for verifying signatures")
+            raise ConfigurationError("JWK", "it is not for signatures")
         if kty == "oct":
             try:
                 secret = b64url_decode(str(jwk.get("k", "")).encode("ascii"))
@@ -219,6 +227,8 @@ def _check_strength(algorithm: str, public: Any) -> None:
             )
         case "EdDSA":
             fits = isinstance(public, ed25519.Ed25519PublicKey)
+            if fits and _y_coordinate(public) in _SMALL_ORDER:
+                raise ConfigurationError("key", "its order is small: anybody could sign with it")
         case _:
             fits = isinstance(public, bytes)
             if fits and len(public) < MIN_HMAC_BYTES:
@@ -227,6 +237,11 @@ def _check_strength(algorithm: str, public: Any) -> None:
                 )
     if not fits:
         _contradiction()
+
+
+def _y_coordinate(public: ed25519.Ed25519PublicKey) -> int:
+    # RFC 8032 section 5.1.2: the highest bit is the sign of x.
+    return int.from_bytes(public.public_bytes_raw(), "little") % 2**255
 
 
 def _thumbprint(jwk: Mapping[str, Any]) -> str:

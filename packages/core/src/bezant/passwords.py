@@ -256,7 +256,7 @@ def _check_argon2(memory: int, iterations: int, lanes: int) -> None:
 def _scrypt(fields: dict[str, str]) -> Stored:
     n = 1 << int(fields["ln"]) if "ln" in fields else int(fields["n"])
     r, p = int(fields["r"]), int(fields["p"])
-    if not 1 <= n * r * p <= MAX_SCRYPT_WORK:
+    if n * r * p > MAX_SCRYPT_WORK:
         raise _UnusableHash("its scrypt cost is out of bounds")
     salt, digest = _salt(fields), _digest(fields, DIGEST_SIZE if "ln" in fields else 64)
 
@@ -268,7 +268,7 @@ def _scrypt(fields: dict[str, str]) -> Stored:
 
 def _pbkdf2(fields: dict[str, str]) -> Stored:
     iterations = int(fields["iterations"])
-    if not 1 <= iterations <= MAX_PBKDF2_ITERATIONS:
+    if iterations > MAX_PBKDF2_ITERATIONS:
         raise _UnusableHash("its PBKDF2 cost is out of bounds")
     algorithm = _PBKDF2_HASHES[fields["hash"]]()
     salt, digest = _salt(fields), _digest(fields, algorithm.digest_size)

@@ -109,8 +109,8 @@ class Revocations:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to look into the store again."""
-        return self._clock() >= self._due
+        """Whether it is time to look into the store again. Until the first look it always is."""
+        return self._last_read is None or self._clock() >= self._due
 
     async def refresh(self, runtime: Runtime) -> None:
         """Read what is new.

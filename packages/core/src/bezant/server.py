@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from bezant.authorizations import Authorizations
 from bezant.client_authentication import ClientAuthentication
 from bezant.config import ServerConfig
-from bezant.endpoints import Endpoint
+from bezant.endpoints import Endpoint, Handler
 from bezant.endpoints.introspection import IntrospectionEndpoint
 from bezant.endpoints.metadata import JWKSEndpoint, MetadataEndpoint
 from bezant.endpoints.revocation import RevocationEndpoint
@@ -299,9 +299,7 @@ class AuthorizationServer:
             )
         return endpoints
 
-    def _handler(
-        self, methods: tuple[str, ...], answer: Answer
-    ) -> Callable[[Request, Runtime], Awaitable[Response]]:
+    def _handler(self, methods: tuple[str, ...], answer: Answer) -> Handler:
         """Wrap an endpoint so that every error is an answer and nothing of a failure leaks."""
 
         async def handle(request: Request, runtime: Runtime) -> Response:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from bezant.encoding import b64url_decode, b64url_encode, json_encode, json_object
@@ -86,9 +87,13 @@ def encode(key: Key, typ: str, claims: Mapping[str, Any]) -> str:
         ConfigurationError: The key is public.
         ValueError: A claim is not JSON.
     """
-    header = b64url_encode(json_encode({"alg": key.algorithm, "kid": key.kid, "typ": typ}))
-    message = header + b"." + b64url_encode(json_encode(claims))
+    message = _header(key.algorithm, key.kid, typ) + b"." + b64url_encode(json_encode(claims))
     return (message + b"." + b64url_encode(key.sign(message))).decode("ascii")
+
+
+@lru_cache(maxsize=64)  # one for each key and kind of token
+def _header(algorithm: str, kid: str, typ: str) -> bytes:
+    return b64url_encode(json_encode({"alg": algorithm, "kid": kid, "typ": typ}))
 
 
 def decode(token: str, profile: Profile, keys: KeySource, now: float) -> tuple[dict[str, Any], Key]:

@@ -4,16 +4,16 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from bezant.http import Request, Response
 from bezant.runtime import Runtime
 
 __all__ = ["Endpoint", "Handler"]
 
-Handler: TypeAlias = Callable[[Request, Runtime], Awaitable[Response]]
+Handler: TypeAlias = Callable[[Request, Runtime], Coroutine[Any, Any, Response]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,9 @@ class PasswordGrant:
         if user.subject == client.client_id:
             # A token whose subject is the client means that the client acts for itself (RFC 9700
             # section 4.15).
-            raise InvalidGrant(detail="the subject equals the client id")
+            raise InvalidGrant(
+                "this account cannot sign in here", detail="the subject equals the client id"
+            )
         authorization = await self._authorizations.open(
             client,
             user,

@@ -1,0 +1,252 @@
+"""Every job of the workspace. `nox -l` lists them; `python3 dev.py test` runs the whole suite."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import nox
+from nox.command import CommandFailed
+
+nox.needs_version = ">=2026.8.10"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.download_python = "never"
+# A missing interpreter is told in the closing table; CI that has them all turns this into an error.
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["test"]
+nox.options.allow_parallel = True  # for whoever says -j; tools/suite.py does
+
+ROOT = Path(__file__).parent
+RESULTS = ROOT / ".nox" / "results"
+COVERAGE = ROOT / ".nox" / "coverage"
+SUITE = ["suite"]  # the tag of what `test` runs
+
+CORE = ["packages/core"]
+FASTAPI = [*CORE, "packages/fastapi-ext"]
+SERVER = [*FASTAPI, "reference-server"]
+SOURCES = ["packages/core/src", "packages/fastapi-ext/src", "reference-server/src"]
+PUBLIC = ["bezant", "fastapi_bezant"]
+DISTRIBUTIONS = ["bezant", "fastapi-bezant", "bezant-server"]
+LOCKS = ["tests", "core", "server", "bench", "lint", "typing", "e2e", "nox", "build"]
+
+# The matrix: a framework, the point in its history, the Python, what to install over the lock.
+CELLS = [
+    ("fastapi", "oldest", "3.11", ["fastapi==0.124.4"]),
+    ("fastapi", "middle", "3.12", ["fastapi==0.136.3"]),
+    ("fastapi", "newest", "3.11", []),
+    ("fastapi", "newest", "3.13", []),
+]
+PYTHONS = sorted({python for _, _, python, _ in CELLS})
+
+
+def find_pythons() -> None:
+    """Put pyenv's interpreters before its shims, which answer only for the active version."""
+    roots = [Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"))]  # noqa: PTH111
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    roots += [Path(entry).parent for entry in path if entry.endswith("/.pyenv/shims")]
+    found = [
+        str(python.parent)
+        for root in roots
+        if os.access(root / "versions", os.X_OK)
+        for version in PYTHONS
+        for python in sorted(root.glob(f"versions/{version}.*/bin/python{version}"))
+    ]
+    os.environ["PATH"] = os.pathsep.join(dict.fromkeys([*found, *path]))
+
+
+find_pythons()
+# Local packages are built by the locked, hash-checked build tools.
+os.environ["UV_BUILD_CONSTRAINT"] = str(ROOT / "requirements" / "build.txt")
+
+
+def prepare(session: nox.Session, *locks: str, packages: list[str]) -> None:
+    """Bring the environment to exactly these locks, then lay the local packages on top."""
+    files = [f"requirements/{lock}.txt" for lock in locks]
+    session.run_install("uv", "pip", "sync", "--quiet", "--require-hashes", *files)
+    if packages:  # on their own, for what comes from no index has no hash to require
+        editable = [part for package in packages for part in ("--editable", package)]
+        session.install("--quiet", "--no-deps", *editable)
+
+
+def pytest(session: nox.Session, *arguments: str, measure: bool = False) -> None:
+    """Run tests and leave their count where tools/suite.py sums it up."""
+    options = [
+        "--quiet",
+        f"--junit-xml={RESULTS}/{uuid4().hex}.xml",
+        f"--override-ini=junit_suite_name={session.name}",
+    ]
+    if not session.parallel:  # beside another session, a second process would only be in its way
+        options.append("--numprocesses=auto")
+    if measure:
+        options += ["--cov", "--cov-report="]
+    session.env["COVERAGE_FILE"] = str(COVERAGE / f".coverage.{session.name}")
+    session.run("python", "-m", "pytest", *options, *arguments, *session.posargs)
+
+
+def each(session: nox.Session, *commands: list[str]) -> None:
+    """Run every command, then fail if any did: one round shows all there is to mend."""
+    failed = []
+    for command in commands:
+        try:
+            session.run(*command)
+        except CommandFailed:
+            failed.append(" ".join(command))
+    if failed:
+        session.error("failed: " + "; ".join(failed))
+
+
+# ---- the two commands ----------------------------------------------------------------------
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The whole story on real parts, step by step; then serve until Ctrl-C (-- --once: exit)."""
+    prepare(session, "server", packages=SERVER)
+    # A server that is told to stop finishes the requests it has.
+    session.run("bezant", "demo", *session.posargs, interrupt_timeout=10, terminate_timeout=5)
+
+
+@nox.session(venv_backend="none")
+def test(session: nox.Session) -> None:
+    """Every check and every test, a table of them, and the count."""
+    session.run(sys.executable, "tools/suite.py", *session.posargs)
+
+
+# ---- the suite, the longest first ----------------------------------------------------------
+
+
+@nox.session(tags=SUITE)
+def server(session: nox.Session) -> None:
+    """The reference server, in process and as a process; browser tests where there is one."""
+    prepare(session, "tests", "e2e", packages=SERVER)
+    pytest(session, "tests/server", "tests/e2e")
+
+
+@nox.session(tags=SUITE)
+def stores(session: nox.Session) -> None:
+    """The store contract on memory, SQLite and a real PostgreSQL."""
+    prepare(session, "tests", packages=SERVER)
+    pytest(session, "tests/stores", measure=True)
+
+
+@nox.session(tags=SUITE)
+def core(session: nox.Session) -> None:
+    """Core on its own, in an environment that holds no framework."""
+    prepare(session, "core", packages=CORE)
+    pytest(session, "--framework=bare", "tests/core", "tests/contract", measure=True)
+
+
+@nox.session(tags=SUITE)
+@nox.parametrize(
+    "python, framework, versions",
+    [
+        nox.param(
+            python, framework, versions, id=f"{framework}-{label}-{python}", tags=[framework, label]
+        )
+        for framework, label, python, versions in CELLS
+    ],
+)
+def tests(session: nox.Session, framework: str, versions: list[str]) -> None:
+    """The contract, and what is particular to one framework, in one cell of the matrix."""
+    prepare(session, "tests", packages=[*CORE, f"packages/{framework}-ext"])
+    if versions:
+        session.install("--quiet", *versions)
+    pytest(session, f"--framework={framework}", "tests/contract", f"tests/frameworks/{framework}")
+
+
+@nox.session(tags=SUITE, python="3.11")
+def minimums(session: nox.Session) -> None:
+    """Everything again with the oldest versions that the packages claim to support."""
+    session.run_install(
+        *("uv", "pip", "install", "--quiet", "--exact"),
+        *("--resolution=lowest-direct", "--group=tests"),
+        *(f"--reinstall-package={name}" for name in DISTRIBUTIONS),
+    )
+    pytest(session, "--framework=fastapi", "tests/core", "tests/contract", "tests/frameworks")
+
+
+@nox.session(tags=SUITE)
+def build(session: nox.Session) -> None:
+    """Build the wheels, install them where no source tree is, and test what a user would get."""
+    # No more than the packages ask for, and what runs tests: a need left unsaid shows here.
+    prepare(session, "core", "server", packages=[])
+    dist = Path(session.create_tmp()).resolve() / "dist"
+    session.run_install(
+        *("uv", "build", "--quiet", "--all-packages", "--clear", f"--out-dir={dist}")
+    )
+    wheels = [str(wheel) for wheel in sorted(dist.glob("*.whl"))]
+    session.install("--quiet", "--no-deps", *wheels)
+    session.run("uv", "pip", "check")
+    session.env["BEZANT_DIST"] = str(dist)
+    pytest(session, "--framework=fastapi", "tests/packaging", "tests/core", "tests/contract")
+
+
+@nox.session(tags=[*SUITE, "quick"])
+def typing(session: nox.Session) -> None:
+    """mypy --strict on all sources and on a user's code; pyright on the public names."""
+    prepare(session, "tests", "typing", packages=SERVER)
+    verify = ["pyright", "--ignoreexternal", "--verifytypes"]
+    each(
+        session,
+        ["mypy", *SOURCES, "tests/typing"],
+        *([*verify, package] for package in PUBLIC),
+    )
+
+
+@nox.session(tags=SUITE)
+def docs(session: nox.Session) -> None:
+    """Snippets run, generated pages are up to date, links lead somewhere."""
+    prepare(session, "tests", packages=SERVER)
+    pytest(session, "tests/docs")
+
+
+@nox.session(tags=[*SUITE, "quick"])
+def lint(session: nox.Session) -> None:
+    """ruff, its formatter, and the arrows between packages."""
+    prepare(session, "lint", packages=SERVER)
+    each(session, ["ruff", "check"], ["ruff", "format", "--check"], ["lint-imports", "--no-cache"])
+
+
+@nox.session(tags=SUITE, requires=["core", "stores"])
+def coverage(session: nox.Session) -> None:
+    """Branch coverage of core, from what `core` and `stores` measured."""
+    prepare(session, "core", packages=[])
+    session.env["COVERAGE_FILE"] = str(COVERAGE / ".coverage")
+    session.run("coverage", "combine", "--quiet", "--keep", str(COVERAGE))
+    session.run("coverage", "report", "--fail-under=97")
+
+
+# ---- by hand -------------------------------------------------------------------------------
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Benchmarks against peers, as ratios within one run."""
+    prepare(session, "bench", packages=SERVER)
+    session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def bump(session: nox.Session) -> None:
+    """Set the version of every package and of the pins between them: nox -s bump -- 0.2.0."""
+    session.run(sys.executable, "tools/bump.py", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Lock the dependency groups into requirements/: hashes, no addresses (-- --upgrade)."""
+    # Only names and versions may come out, so a machine's own places to look must not go in.
+    session.env.update(UV_FIND_LINKS=None, UV_BUILD_CONSTRAINT=None)
+    for group in LOCKS:
+        session.run(
+            *("uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11"),
+            *("--generate-hashes", "--no-header", "--no-annotate"),
+            # All agree with the tests, so that locks can be installed on top of each other.
+            *(() if group == "tests" else ("--constraints=requirements/tests.txt",)),
+            *(f"--no-emit-package={name}" for name in DISTRIBUTIONS),
+            *(f"--group={group}", f"--output-file=requirements/{group}.txt"),
+            *session.posargs,
+        )

@@ -1,0 +1,120 @@
+"""The tables, for Alembic and for `Database.create_all`.
+
+Only types that every driver hands over as Python values without conversion: times are floating point seconds since the
+epoch, lists are JSON text. Everything compared is compared exactly.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = ["allowances", "attempts", "authorizations", "clients", "keys", "metadata", "revocations"]
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""All tables of Bezant's stores; their names begin with ``bezant_``."""
+
+clients = Table(
+    "bezant_clients",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("grants", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("auth_method", String(64), nullable=False),
+    Column("secrets", Text, nullable=False),  # [[hashed, expires_at], ...], newest first
+    Column("name", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("introspect", Boolean, nullable=False),
+    Column("access_token_ttl", Integer),
+    Column("refresh_retry_window", Integer),
+)
+
+authorizations = Table(
+    "bezant_authorizations",
+    metadata,
+    Column("id", String(22), primary_key=True),
+    Column("client_id", String(255), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("auth_time", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("idle_expires_at", Double, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("rotated_at", Double, nullable=False),
+    Column("revoked_at", Double),
+    Column("address", Text, nullable=False),
+    # Purging looks at a row from this time on. It is never later than the end of the row, and a refresh leaves it
+    # alone: no index changes when a generation does.
+    Column("sweep_at", Double, nullable=False),
+    # The id is random, so one tree holding the row is half the pages to write of an index beside a heap.
+    sqlite_with_rowid=False,
+    # Room on each page for the next generation of its rows, so that PostgreSQL updates them without touching indexes.
+    postgresql_with={"fillfactor": 80},
+)
+Index(None, authorizations.c.subject, authorizations.c.created_at)
+Index(None, authorizations.c.client_id, authorizations.c.created_at)
+Index(None, authorizations.c.created_at)
+Index(None, authorizations.c.sweep_at)
+
+keys = Table(
+    "bezant_keys",
+    metadata,
+    Column("kid", String(255), primary_key=True),
+    Column("algorithm", String(32), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("activates_at", Double, nullable=False),
+    Column("retired_at", Double),
+    UniqueConstraint("sequence"),
+)
+
+revocations = Table(
+    "bezant_revocations",
+    metadata,
+    Column("kind", String(16), nullable=False),
+    Column("value", String(255), nullable=False),
+    Column("issued_before", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("recorded_at", Double, nullable=False, index=True),
+    PrimaryKeyConstraint("kind", "value"),
+)
+
+attempts = Table(
+    "bezant_attempts",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("attempts", BigInteger, nullable=False),
+    Column("blocked_until", Double, nullable=False),
+    Column("touched_at", Double, nullable=False, index=True),
+)
+
+allowances = Table(
+    "bezant_allowances",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("credits", BigInteger, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+)

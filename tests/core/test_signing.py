@@ -1,0 +1,232 @@
+"""Signatures that others made, signatures that we make, and what the two are made of."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bezant import ConfigurationError, Key
+from bezant.encoding import (
+    MAX_CONTAINERS,
+    b64url_decode,
+    b64url_encode,
+    json_encode,
+    json_object,
+)
+from bezant.signing import encode
+from bezant.testing import fixed_key
+from tests.jose import b64, parts, thumbprint, unb64
+
+ALGORITHMS = ["ES256", "EdDSA", "RS256", "PS256", "HS256"]
+
+# ---- published examples ----------------------------------------------------------------------
+
+CLAIMS_OF_JOE = (
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+)
+
+EXAMPLES: dict[str, tuple[dict[str, str], str]] = {
+    "rfc7515-a1-hs256": (
+        {
+            "kty": "oct",
+            "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CA"
+            "ow",
+        },
+        f"eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{CLAIMS_OF_JOE}."
+        "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    ),
+    "rfc7515-a2-rs256": (
+        {
+            "kty": "RSA",
+            "n": "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEz"
+            "P1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSH"
+            "SXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5"
+            "IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ",
+            "e": "AQAB",
+        },
+        f"eyJhbGciOiJSUzI1NiJ9.{CLAIMS_OF_JOE}."
+        "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5"
+        "jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb"
+        "1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QO"
+        "YEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw",
+    ),
+    "rfc7515-a3-es256": (
+        {
+            "kty": "EC",
+            "crv": "P-256",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        },
+        f"eyJhbGciOiJFUzI1NiJ9.{CLAIMS_OF_JOE}."
+        "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+    ),
+    "rfc8037-a4-ed25519": (
+        {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+        "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc."
+        "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+    ),
+}
+
+
+@pytest.mark.rfc("7515", "A.1")
+@pytest.mark.rfc("7515", "A.2")
+@pytest.mark.rfc("7515", "A.3")
+@pytest.mark.rfc("8037", "A.4")
+@pytest.mark.parametrize(("jwk", "token"), EXAMPLES.values(), ids=EXAMPLES)
+def test_published_signatures_are_good(jwk: dict[str, str], token: str) -> None:
+    message, _, signature = token.rpartition(".")
+    key = Key.from_jwk(jwk)
+    assert key.verify(message.encode(), unb64(signature))
+    assert not key.verify(message.encode() + b" ", unb64(signature))
+
+
+@pytest.mark.rfc("8037", "A.4")
+def test_ed25519_signs_as_published() -> None:
+    jwk, token = EXAMPLES["rfc8037-a4-ed25519"]
+    key = Key.from_jwk({**jwk, "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"})
+    message, _, signature = token.rpartition(".")
+    assert b64(key.sign(message.encode())) == signature
+
+
+@pytest.mark.rfc("7638", "3.1")
+def test_the_thumbprint_of_an_rsa_key() -> None:
+    jwk = {
+        "kty": "RSA",
+        "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_B"
+        "JECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2Qvz"
+        "qY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0f"
+        "M4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+        "e": "AQAB",
+        "alg": "RS256",
+    }
+    expected = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+    assert Key.from_jwk(jwk).kid == thumbprint(jwk) == expected
+    assert Key.from_jwk({**jwk, "kid": "2011-04-29"}).kid == "2011-04-29"
+
+
+@pytest.mark.rfc("8037", "A.3")
+def test_the_thumbprint_of_an_ed25519_key() -> None:
+    jwk, _ = EXAMPLES["rfc8037-a4-ed25519"]
+    assert Key.from_jwk(jwk).kid == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+
+
+# ---- what we make ----------------------------------------------------------------------------
+
+
+@pytest.mark.rfc("7515", "5.1")
+@pytest.mark.rfc("7638", "3")
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_token_names_its_algorithm_key_and_kind(algorithm: str) -> None:
+    key = Key.generate(algorithm) if algorithm[1:] != "S256" else fixed_key(algorithm)
+    header, claims, signature = parts(encode(key, "some+jwt", {"a": "é"}))
+    assert header == {"alg": algorithm, "kid": key.kid, "typ": "some+jwt"}
+    assert claims == {"a": "é"}
+    assert key.kid == thumbprint(json.loads(key.private_jwk()))
+    sizes = {"ES256": 64, "EdDSA": 64, "RS256": 256, "PS256": 256, "HS256": 32}
+    assert len(signature) == sizes[algorithm]
+
+
+@pytest.mark.parametrize(
+    "claims", [{"x": float("nan")}, {"x": float("inf")}, {"x": -float("inf")}], ids=str
+)
+def test_what_is_not_json_is_not_signed(claims: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        encode(fixed_key(), "at+jwt", claims)
+
+
+def test_a_public_key_signs_nothing() -> None:
+    with pytest.raises(ConfigurationError, match="public"):
+        encode(Key.from_jwk(fixed_key().public_jwk()), "at+jwt", {})
+
+
+# ---- base64url -------------------------------------------------------------------------------
+
+
+@pytest.mark.rfc("7515", "2")
+@pytest.mark.rfc("7515", "C")
+@given(raw=st.binary())
+def test_bytes_come_back(raw: bytes) -> None:
+    encoded = b64url_encode(raw)
+    assert encoded == b64(raw).encode()
+    assert b64url_decode(encoded) == raw
+
+
+@pytest.mark.rfc("4648", "3.5")
+@given(text=st.text("AZaz09-_+/= \nQgw", max_size=12).map(str.encode) | st.binary(max_size=12))
+def test_bytes_have_one_text(text: bytes) -> None:
+    try:
+        raw = b64url_decode(text)
+    except ValueError:
+        assert b64(unb64_or_none(text) or b"").encode() != text
+    else:
+        assert b64url_encode(raw) == text
+
+
+def unb64_or_none(text: bytes) -> bytes | None:
+    """What the standard library would make of it: it takes far more than we do."""
+    try:
+        return unb64(text.decode("ascii"))
+    except ValueError:
+        return None
+
+
+# ---- JSON ------------------------------------------------------------------------------------
+
+
+@given(
+    document=st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=20,
+        ),
+    )
+)
+def test_documents_come_back(document: dict[str, Any]) -> None:
+    try:
+        raw = json_encode(document)
+        fine = "\\ud" not in json.dumps(document) or _is_utf_8(document)
+    except ValueError:
+        return  # an infinity
+    if fine:
+        assert json_object(raw) == document
+    else:
+        with pytest.raises(ValueError, match="surrogate"):
+            json_object(raw)
+
+
+def _is_utf_8(document: Any) -> bool:
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@given(raw=st.binary() | st.text('{}[]":,1aeE+-. \\u', max_size=20).map(str.encode))
+def test_what_json_does_not_take_we_do_not_take(raw: bytes) -> None:
+    try:
+        document = json_object(raw)
+    except ValueError:
+        return
+    assert json.loads(raw) == document
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_depth_is_bounded_wherever_it_hides(opening: str) -> None:
+    closing = {"[": "]", '{"a":': "}"}[opening]
+
+    def nested(depth: int) -> bytes:
+        return f'{{"x":{opening * depth}1{closing * depth}}}'.encode()
+
+    assert json_object(nested(MAX_CONTAINERS - 1))
+    with pytest.raises(ValueError, match="deep"):
+        json_object(nested(MAX_CONTAINERS))
+    # Brackets in a text are counted too: rather too strict than recursing.
+    with pytest.raises(ValueError, match="deep"):
+        json_object(b'{"x":"' + b"[" * MAX_CONTAINERS + b'"}')
