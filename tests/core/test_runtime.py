@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from bezant.errors import ConfigurationError, StoreUnavailable, SuspendedError
-from bezant.runtime import SYNC, Runtime, nonblocking, run_sync
+from bezant.runtime import SYNC, MaybeAwaitable, Runtime, nonblocking, run_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -20,6 +20,10 @@ class Suspension:
 
     def __await__(self) -> Generator[str, None, None]:
         yield "waiting"
+
+
+class Gets(Protocol):
+    def get(self, key: str, /) -> MaybeAwaitable[str]: ...
 
 
 class PlainStore:
@@ -197,27 +201,35 @@ async def check_password(username: str, password: str) -> None: ...
 
 
 @pytest.mark.parametrize(
-    ("store", "name"),
+    ("store", "protocol", "name"),
     [
-        (AsyncStore(), "AsyncStore.get"),
-        (MemoryStore(), "MemoryStore.aget"),
-        (check_password, "check_password"),
-        (AsyncStore().slow, "AsyncStore.slow"),
-        (Callback(), "Callback.__call__"),
+        (AsyncStore(), Gets, "AsyncStore.get"),
+        (check_password, None, "check_password"),
+        (AsyncStore().slow, None, "AsyncStore.slow"),
+        (Callback(), None, "Callback.__call__"),
     ],
 )
-def test_an_async_store_without_an_event_loop_is_refused_by_name(store: object, name: str) -> None:
+def test_an_async_store_without_an_event_loop_is_refused_by_name(
+    store: object, protocol: type | None, name: str
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        SYNC.check("stores.users", store)
+        SYNC.check("stores.users", store, protocol)
     assert caught.value.setting == "stores.users"
     assert caught.value.problem.startswith(f"{name} is 'async def'")
 
 
-@pytest.mark.parametrize("store", [PlainStore(), PlainStore().get, str, lambda a, b: None])
-def test_a_plain_store_is_taken(store: object) -> None:
-    SYNC.check("users", store)
+@pytest.mark.parametrize("function", [PlainStore().get, str, lambda a, b: None])
+def test_a_plain_function_is_taken(function: object) -> None:
+    SYNC.check("get_user", function)
+
+
+@pytest.mark.parametrize("store", [PlainStore(), MemoryStore()])
+def test_a_store_may_have_more_than_its_protocol(store: object) -> None:
+    SYNC.check("users", store, Gets)
 
 
 def test_an_event_loop_takes_both_kinds(runtime: Runtime) -> None:
-    for store in AsyncStore(), PlainStore(), check_password, Callback():
-        runtime.check("users", store)
+    for store in AsyncStore(), PlainStore():
+        runtime.check("users", store, Gets)
+    for function in check_password, Callback():
+        runtime.check("get_user", function)

@@ -33,6 +33,7 @@ only. Neither ever holds a password, a secret or a token.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil
 from typing import ClassVar
 
 __all__ = [
@@ -182,7 +183,7 @@ class TooManyAttempts(InvalidGrant):
     status = 429
 
     def __init__(self, retry_after: float) -> None:
-        self.retry_after = max(1, int(retry_after + 0.999))
+        self.retry_after = max(1, ceil(retry_after))
         super().__init__(f"too many attempts; try again in {self.retry_after} seconds")
 
     @property

@@ -10,7 +10,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from inspect import iscoroutinefunction
 from typing import TypeAlias
+
+from bezant.errors import ConfigurationError
 
 __all__ = [
     "AuthorizationRevoked",
@@ -181,10 +184,18 @@ class Events:
     """
 
     def __init__(self, subscribers: Iterable[Subscriber] = ()) -> None:
-        self._subscribers = list(subscribers)
+        self._subscribers: list[Subscriber] = []
+        for subscriber in subscribers:
+            self.subscribe(subscriber)
 
     def subscribe(self, subscriber: Subscriber) -> Subscriber:
-        """Add a subscriber; usable as a decorator."""
+        """Add a subscriber; usable as a decorator.
+
+        Raises:
+            ConfigurationError: It is ``async def``: events come from synchronous code too.
+        """
+        if iscoroutinefunction(subscriber):
+            raise ConfigurationError("subscribers", "give a plain 'def'; it may start a task")
         self._subscribers.append(subscriber)
         return subscriber
 

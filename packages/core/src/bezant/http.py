@@ -34,6 +34,19 @@ MAX_FIELDS = 100
 NO_STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
 """For every answer that holds a token or speaks of one (RFC 6749 section 5.1)."""
 
+_PARAMETERS = frozenset(
+    {
+        "client_id",
+        "client_secret",
+        "grant_type",
+        "password",
+        "refresh_token",
+        "scope",
+        "token",
+        "token_type_hint",
+        "username",
+    }
+)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -99,7 +112,10 @@ class Form(Mapping[str, str]):
         seen: dict[str, str] = {}
         for name, value in pairs:
             if name in seen:
-                raise InvalidRequest(f"the parameter {printable(name)} is repeated; send it once")
+                # Only names that mean something are quoted: with an unescaped "&" in a password,
+                # a name may be a piece of it.
+                which = f"the parameter {name}" if name in _PARAMETERS else "a parameter"
+                raise InvalidRequest(f"{which} is repeated; send it once")
             seen[name] = value
         self._values = {name: value for name, value in seen.items() if value}
 
@@ -196,9 +212,7 @@ def json_response(
     status: int, document: Mapping[str, Any], headers: tuple[tuple[str, str], ...] = NO_STORE
 ) -> Response:
     """A JSON answer; not to be stored unless other headers are given."""
-    return Response(
-        status, (("content-type", "application/json"), *headers), json_encode(document)
-    )
+    return Response(status, (("content-type", "application/json"), *headers), json_encode(document))
 
 
 def error_response(error: OAuthError) -> Response:

@@ -211,7 +211,7 @@ class KeyRing:
         return self.describe()[-1]
 
     async def retire(self, runtime: Runtime, kid: str) -> bool:
-        """Withdraw a key at once: its tokens are refused. The active one is replaced first.
+        """Withdraw a key at once: its tokens are refused. The one that signs is replaced first.
 
         Returns:
             False when there is no such key, or it was withdrawn before.
@@ -220,8 +220,10 @@ class KeyRing:
         info = next((info for info in self.describe() if info.kid == kid), None)
         if info is None:
             return False
-        if info.state == "active":
-            await self.rotate(runtime, immediately=True, algorithm=info.algorithm)
+        if info.state == "active" and info.algorithm == self._config.algorithm:
+            # Again, when another process has just added one that does not sign yet.
+            while self.signing_key().kid == kid:
+                await self.rotate(runtime, immediately=True)
         now = self._clock()
         if retired := await runtime.call(self.store.retire, kid, now):
             self._events.emit(KeyRetired(at=now, kid=kid))
@@ -247,7 +249,7 @@ class KeyRing:
             for other in self._stored
             if other.algorithm == stored.algorithm
             and other.sequence > stored.sequence
-            and other.retired_at is None
+            and (other.retired_at is None or other.retired_at >= other.activates_at)
         ]
         return min(successors) + self._config.key_retention if successors else None
 

@@ -11,7 +11,12 @@ from hashlib import sha256
 from typing import Protocol
 
 from bezant.config import ServerConfig
-from bezant.errors import InvalidGrant, StoreUnavailable, TooManyAttempts
+from bezant.errors import (
+    InvalidGrant,
+    StoreUnavailable,
+    TemporarilyUnavailable,
+    TooManyAttempts,
+)
 from bezant.events import Events, LoginFailed, LoginSucceeded, LoginThrottled
 from bezant.passwords import HashingPool, PasswordHasher
 from bezant.runtime import MaybeAwaitable, Runtime
@@ -68,8 +73,9 @@ class StoredAccounts:
         if not await runtime.wait(self._pool.submit(self._hasher.verify, password, stored)):
             return None
         if self._hasher.needs_rehash(stored):
-            fresh = await runtime.wait(self._pool.submit(self._hasher.hash, password))
-            with suppress(StoreUnavailable):  # the login is good; the next one tries again
+            # Whatever hinders this, the login is good, and the next one tries again.
+            with suppress(StoreUnavailable, TemporarilyUnavailable):
+                fresh = await runtime.wait(self._pool.submit(self._hasher.hash, password))
                 await runtime.call(self._users.set_password_hash, user.subject, fresh)
                 self._replaced(user.subject)
         return user
@@ -138,6 +144,8 @@ class Login:
         Raises:
             InvalidGrant: Wrong name, wrong password, or disabled: nobody can tell which.
             TooManyAttempts: Refused unseen; also the same for names that do not exist.
+            TemporarilyUnavailable: Too many logins at once.
+            StoreUnavailable: The accounts or the counters cannot be read.
         """
         account, peer = _key("account", username), _key("address", address)
         trusted = _key("trusted", username, address)
@@ -149,7 +157,12 @@ class Login:
             await self._count("account", account, address, now, runtime)
             counted.append(account)
 
-        user = await self.accounts.check(username, password, runtime)
+        try:
+            user = await self.accounts.check(username, password, runtime)
+        except (StoreUnavailable, TemporarilyUnavailable):
+            with suppress(StoreUnavailable):  # nobody looked at the password: it was no attempt
+                await self._forgive(counted, runtime)
+            raise
         if user is None or not user.active:
             subject, reason = (
                 (user.subject, "disabled") if user is not None else (None, "wrong name or password")
@@ -157,8 +170,7 @@ class Login:
             self._events.emit(LoginFailed(at=now, subject=subject, address=address, reason=reason))
             raise InvalidGrant("the name or the password is wrong", detail=reason)
 
-        for key in counted:
-            await runtime.call(self._throttle.refund, key)
+        await self._forgive(counted, runtime)
         if address:
             expires_at = now + self._config.trusted_address_ttl
             await runtime.call(
@@ -166,6 +178,10 @@ class Login:
             )
         self._events.emit(LoginSucceeded(at=now, subject=user.subject, address=address))
         return user
+
+    async def _forgive(self, counted: list[str], runtime: Runtime) -> None:
+        for key in counted:
+            await runtime.call(self._throttle.refund, key)
 
     async def _count(self, name: str, key: str, address: str, now: float, runtime: Runtime) -> None:
         limit = self._config.address_limit if name == "address" else self._config.account_limit

@@ -268,7 +268,7 @@ def _scrypt(fields: dict[str, str]) -> Stored:
 
 def _pbkdf2(fields: dict[str, str]) -> Stored:
     iterations = int(fields["iterations"])
-    if iterations > MAX_PBKDF2_ITERATIONS:
+    if not 1 <= iterations <= MAX_PBKDF2_ITERATIONS:
         raise _UnusableHash("its PBKDF2 cost is out of bounds")
     algorithm = _PBKDF2_HASHES[fields["hash"]]()
     salt, digest = _salt(fields), _digest(fields, algorithm.digest_size)

@@ -91,17 +91,22 @@ class Runtime:
             return await result
         return result
 
-    def check(self, setting: str, store: object) -> None:
+    def check(self, setting: str, store: object, protocol: type | None = None) -> None:
         """Refuse an async store under a synchronous framework.
+
+        Args:
+            setting: Where the user gave it.
+            store: The store, or a single callable.
+            protocol: What the store implements; None for a callable.
 
         Raises:
             ConfigurationError: Names the setting and the first method that is ``async def``.
         """
         if self.loop:
             return
-        candidates = {getattr(store, "__qualname__", "__call__"): store}
-        for name in dir(type(store)):
-            if not name.startswith("_") or name == "__call__":
+        candidates = {getattr(store, "__qualname__", setting): store}
+        for name in ("__call__",) if protocol is None else vars(protocol):
+            if name == "__call__" or not name.startswith("_"):
                 candidates[f"{type(store).__name__}.{name}"] = getattr(store, name)
         for name, method in candidates.items():
             if iscoroutinefunction(method):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -41,7 +41,15 @@ from bezant.refresh_tokens import RefreshTokens
 from bezant.revocation import Revocations
 from bezant.runtime import MaybeAwaitable, Runtime
 from bezant.secret_key import SecretKeyRing
-from bezant.stores import Stores, UserStore
+from bezant.stores import (
+    AuthorizationStore,
+    ClientStore,
+    KeyStore,
+    RevocationStore,
+    Stores,
+    ThrottleStore,
+    UserStore,
+)
 from bezant.tokens import Issuer
 from bezant.users import User
 from bezant.verifier import TokenVerifier
@@ -106,7 +114,8 @@ class AuthorizationServer:
         self.events = Events(subscribers)
         self.hasher = hasher or PasswordHasher()
         self.hashing_pool = HashingPool()
-        self._host_callables = {"users": users, "authenticate": authenticate, "get_user": get_user}
+        self._users = users
+        self._callables = {"authenticate": authenticate, "get_user": get_user}
 
         self.keys = KeyRing(stores.keys, secret_keys, config, self.events, clock)
         self.revocations = Revocations(stores.revocations, config, clock)
@@ -154,10 +163,13 @@ class AuthorizationServer:
         Raises:
             ConfigurationError: Names the setting and the method.
         """
-        stores = {f"stores.{name}": getattr(self.stores, name) for name in _STORE_NAMES}
-        for setting, store in {**stores, **self._host_callables}.items():
-            if store is not None:
-                runtime.check(setting, store)
+        for name, protocol in _STORES.items():
+            runtime.check(f"stores.{name}", getattr(self.stores, name), protocol)
+        if self._users is not None:
+            runtime.check("users", self._users, UserStore)
+        for name, function in self._callables.items():
+            if function is not None:
+                runtime.check(name, function)
 
     async def prepare(self, runtime: Runtime) -> None:
         """Make a first signing key when there is none.
@@ -334,7 +346,13 @@ class AuthorizationServer:
         return handle
 
 
-_STORE_NAMES: Final = ("clients", "authorizations", "keys", "revocations", "throttle")
+_STORES: Final[Mapping[str, type]] = {
+    "clients": ClientStore,
+    "authorizations": AuthorizationStore,
+    "keys": KeyStore,
+    "revocations": RevocationStore,
+    "throttle": ThrottleStore,
+}
 _ANY_ORIGIN: Final = ("access-control-allow-origin", "*")
 
 

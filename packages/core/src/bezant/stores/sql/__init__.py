@@ -16,21 +16,26 @@ from bezant.stores.sql.clients import SQLClientStore
 from bezant.stores.sql.database import AsyncDatabase, Database, SyncDatabase
 from bezant.stores.sql.engines import DatabaseURL
 from bezant.stores.sql.keys import SQLKeyStore
+from bezant.stores.sql.prepared import Prepared
 from bezant.stores.sql.revocations import SQLRevocationStore
 from bezant.stores.sql.schema import metadata
 from bezant.stores.sql.throttle import SQLThrottleStore
 from bezant.stores.sql.units import one_statement, reads, transaction
+from bezant.stores.sql.verbs import Store, Verb
 
 __all__ = [
     "AsyncDatabase",
     "Database",
+    "Prepared",
     "SQLAuthorizationStore",
     "SQLClientStore",
     "SQLKeyStore",
     "SQLRevocationStore",
     "SQLStores",
     "SQLThrottleStore",
+    "Store",
     "SyncDatabase",
+    "Verb",
     "metadata",
     "one_statement",
     "reads",

@@ -104,7 +104,7 @@ def add(connection: Connection, authorization: Authorization, /) -> None:
         rotated_at=authorization.rotated_at,
         revoked_at=authorization.revoked_at,
         address=authorization.address,
-        sweep_at=min(authorization.expires_at, authorization.idle_expires_at),
+        sweep_at=_end(authorization),
     )
 
 
@@ -194,6 +194,12 @@ class SQLAuthorizationStore(Store):
     revoke_for_client = Verb(revoke_for_client)
     list_live = Verb(list_live)
     purge = Sweep(purge)
+
+
+def _end(authorization: Authorization) -> float:
+    if authorization.revoked_at is not None:
+        return authorization.revoked_at
+    return min(authorization.expires_at, authorization.idle_expires_at)
 
 
 def _read(row: Row | None) -> Authorization | None:

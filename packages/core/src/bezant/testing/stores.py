@@ -1,0 +1,705 @@
+"""The contract of the stores, as tests: subclass one and give it your store.
+
+    class TestMyAuthorizations(AuthorizationStoreContract):
+        @pytest.fixture
+        async def store(self):
+            async with open_database() as database:
+                yield MyAuthorizationStore(database)
+
+The tests are coroutines, so pytest needs pytest-asyncio (in its auto mode) or the like. Methods of
+the store may be ``def`` or ``async def``. Tests use random ids, so a store need not be empty.
+
+What races is tested by many calls at once: on threads when the method is ``def``, as tasks when it
+is ``async def``.
+"""
+
+from __future__ import annotations
+
+import asyncio  # noqa: TID251 (tests of concurrency need an event loop; nothing else imports this)
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from inspect import isawaitable, iscoroutinefunction
+from typing import Any, ClassVar, ParamSpec, TypeVar, cast
+
+from bezant.clients import Client, ClientSecret
+from bezant.runtime import MaybeAwaitable, Runtime
+from bezant.stores import (
+    Authorization,
+    AuthorizationStore,
+    ClientStore,
+    KeyStore,
+    Outcome,
+    Revocation,
+    RevocationKind,
+    RevocationStore,
+    Rotation,
+    StoredKey,
+    ThrottleLimit,
+    ThrottleStore,
+    UserStore,
+)
+from bezant.users import User
+
+__all__ = [
+    "AuthorizationStoreContract",
+    "ClientStoreContract",
+    "KeyStoreContract",
+    "RevocationStoreContract",
+    "ThrottleStoreContract",
+    "UserStoreContract",
+    "call",
+    "together",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+NOW = 1_800_000_000.5
+"""The time of the tests, in seconds since the epoch."""
+
+AWKWARD = "Ünï \U0001f511 'quoted\" \\ %s {} ; -- trailing "
+"""Text that storage must give back as it was: several alphabets, syntax of others, a space at the end."""
+
+
+async def _inline(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    return function(*args, **kwargs)
+
+
+async def _wait(future: Future[T], /) -> T:
+    return await asyncio.wrap_future(future)
+
+
+call = Runtime(io=_inline, wait=_wait, loop=True).call
+"""Call a method of either kind and await its result."""
+
+
+async def together(
+    method: Callable[P, MaybeAwaitable[T]], /, times: int, *args: P.args, **kwargs: P.kwargs
+) -> list[T]:
+    """Call a method many times at once, and collect the results."""
+    if iscoroutinefunction(method):
+        return await asyncio.gather(*(method(*args, **kwargs) for _ in range(times)))
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(min(times, 32)) as threads:
+        calls = [
+            loop.run_in_executor(threads, lambda: method(*args, **kwargs)) for _ in range(times)
+        ]
+        return [await _settled(result) for result in await asyncio.gather(*calls)]
+
+
+async def _settled(result: MaybeAwaitable[T]) -> T:
+    return await cast(Awaitable[T], result) if isawaitable(result) else cast(T, result)
+
+
+class UserStoreContract:
+    """What a `UserStore` promises. The fixture ``store`` holds `users`."""
+
+    users: ClassVar[Sequence[User]] = (
+        User("u-1", "alice", password_hash="$argon2id$first"),
+        User("u-2", "Alice", password_hash=None),
+        User("u-3", "out", password_hash="$argon2id$third", active=False),
+        User("u-4", AWKWARD, password_hash="$argon2id$fourth"),
+    )
+
+    async def test_finds_by_login_exactly(self, store: UserStore) -> None:
+        for user in self.users:
+            found = await call(store.find, user.username)
+            assert found is not None
+            assert _account(found) == _account(user)
+        for login in ("ALICE", "alice ", " alice", "u-1", ""):
+            assert await call(store.find, login) is None
+
+    async def test_gets_by_subject_exactly(self, store: UserStore) -> None:
+        for user in self.users:
+            found = await call(store.get, user.subject)
+            assert found is not None
+            assert _account(found) == _account(user)
+        for subject in ("U-1", "u-1 ", "alice", ""):
+            assert await call(store.get, subject) is None
+
+    async def test_replaces_the_password_hash_of_one(self, store: UserStore) -> None:
+        await call(store.set_password_hash, "u-1", "$argon2id$stronger")
+        for found in (await call(store.get, "u-1"), await call(store.find, "alice")):
+            assert found is not None
+            assert found.password_hash == "$argon2id$stronger"
+        other = await call(store.get, "u-3")
+        assert other is not None
+        assert other.password_hash == "$argon2id$third"
+
+    async def test_nobody_gets_no_password_hash(self, store: UserStore) -> None:
+        await call(store.set_password_hash, "u-0", "$argon2id$stronger")
+        assert await call(store.get, "u-0") is None
+
+
+def _account(user: User) -> tuple[str, str, str | None, bool]:
+    return user.subject, user.username, user.password_hash, user.active
+
+
+class ClientStoreContract:
+    """What a `ClientStore` promises. The fixture ``store`` holds `clients`."""
+
+    clients: ClassVar[Sequence[Client]] = (
+        Client(
+            "web",
+            grants=frozenset({"password", "refresh_token"}),
+            scopes=("items:write", "items:read"),
+            audience=("https://api.example.com", "an audience with spaces"),
+            auth_method="client_secret_post",
+            secrets=(
+                ClientSecret("sha256$aa$bb"),
+                ClientSecret("sha256$cc$dd", expires_at=NOW + 0.25),
+            ),
+            name=AWKWARD,
+            introspect=False,
+            access_token_ttl=300,
+            refresh_retry_window=0,
+        ),
+        Client("Web", grants=frozenset({"password"}), auth_method="none"),
+        Client(
+            "disabled",
+            grants=frozenset({"client_credentials"}),
+            secrets=(ClientSecret("sha256$ee$ff"),),
+            active=False,
+        ),
+    )
+
+    async def test_gets_clients_as_they_were_registered(self, store: ClientStore) -> None:
+        for client in self.clients:
+            assert await call(store.get, client.client_id) == client
+
+    async def test_gets_none_but_by_the_exact_id(self, store: ClientStore) -> None:
+        for client_id in ("WEB", "web ", "we", "we%", "nobody", "", "x" * 2000):
+            assert await call(store.get, client_id) is None
+
+
+class AuthorizationStoreContract:
+    """What an `AuthorizationStore` promises."""
+
+    async def test_keeps_an_authorization_as_it_is(self, store: AuthorizationStore) -> None:
+        added = await _added(
+            store,
+            subject=AWKWARD,
+            scopes=("b", "a", "c"),
+            audience=("https://api.example.com", "with spaces"),
+            auth_time=NOW - 3.125,
+            address="2001:db8::1%eth0",
+        )
+        assert await call(store.get, added.id) == added
+
+    async def test_keeps_empty_lists(self, store: AuthorizationStore) -> None:
+        added = await _added(store, scopes=(), audience=())
+        assert await call(store.get, added.id) == added
+
+    async def test_gets_none_but_by_the_exact_id(self, store: AuthorizationStore) -> None:
+        added = await _added(store)
+        for id_ in (added.id.swapcase(), added.id + " ", added.id[:-1], "", "x" * 2000):
+            assert await call(store.get, id_) is None
+
+    async def test_rotates_the_current_generation(self, store: AuthorizationStore) -> None:
+        added = await _added(store)
+        rotation = await call(
+            store.rotate, added.id, added.client_id, 1, NOW + 10, NOW + 510, 10.0
+        )
+        expected = replace(
+            added, generation=2, rotated_at=NOW + 10, idle_expires_at=NOW + 510
+        )
+        assert rotation.outcome is Outcome.ROTATED
+        assert rotation.authorization == expected
+        assert await call(store.get, added.id) == expected
+
+    async def test_rotates_again_and_again(self, store: AuthorizationStore) -> None:
+        added = await _added(store)
+        for generation in range(1, 20):
+            now = NOW + generation
+            rotation = await _rotated(store, added, generation, now)
+            assert rotation.generation == generation + 1
+            assert rotation.rotated_at == now
+
+    async def test_answers_the_predecessor_again_within_the_window(
+        self, store: AuthorizationStore
+    ) -> None:
+        added = await _added(store)
+        current = await _rotated(store, added, 1, NOW)
+        for later in (0.0, 1.0, 9.999):
+            rotation = await call(
+                store.rotate, added.id, added.client_id, 1, NOW + later, NOW + 999, 10.0
+            )
+            assert rotation.outcome is Outcome.RETRIED
+            assert rotation.authorization == current
+        assert await call(store.get, added.id) == current
+
+    async def test_takes_the_predecessor_after_the_window_for_theft(
+        self, store: AuthorizationStore
+    ) -> None:
+        added = await _added(store)
+        current = await _rotated(store, added, 1, NOW)
+        rotation = await call(
+            store.rotate, added.id, added.client_id, 1, NOW + 10, NOW + 999, 10.0
+        )
+        assert rotation.outcome is Outcome.REUSED
+        assert rotation.authorization == replace(current, revoked_at=NOW + 10)
+        assert await call(store.get, added.id) == rotation.authorization
+        after = await call(store.rotate, added.id, added.client_id, 2, NOW + 11, NOW + 999, 10.0)
+        assert after.outcome is Outcome.REVOKED
+        assert after.authorization == rotation.authorization
+
+    async def test_has_no_window_when_it_is_zero(self, store: AuthorizationStore) -> None:
+        added = await _added(store)
+        await _rotated(store, added, 1, NOW)
+        rotation = await call(store.rotate, added.id, added.client_id, 1, NOW, NOW + 999, 0.0)
+        assert rotation.outcome is Outcome.REUSED
+
+    async def test_takes_older_generations_for_theft_also_within_the_window(
+        self, store: AuthorizationStore
+    ) -> None:
+        added = await _added(store)
+        for generation in (1, 2, 3):
+            await _rotated(store, added, generation, NOW)
+        rotation = await call(store.rotate, added.id, added.client_id, 2, NOW, NOW + 999, 10.0)
+        assert rotation.outcome is Outcome.REUSED
+
+    async def test_knows_no_generation_that_was_never_issued(
+        self, store: AuthorizationStore
+    ) -> None:
+        added = await _added(store)
+        for generation in (2, 3, 2**53):
+            rotation = await call(
+                store.rotate, added.id, added.client_id, generation, NOW, NOW + 999, 10.0
+            )
+            assert rotation.outcome is Outcome.UNKNOWN
+            assert rotation.authorization is None
+        assert await call(store.get, added.id) == added
+
+    async def test_tells_another_client_nothing(self, store: AuthorizationStore) -> None:
+        added = await _added(store)
+        current = await _rotated(store, added, 1, NOW)
+        for generation in (1, 2, 3):
+            for id_, client_id in ((added.id, "another"), (_id(), added.client_id)):
+                rotation = await call(
+                    store.rotate, id_, client_id, generation, NOW + 60, NOW + 999, 10.0
+                )
+                assert rotation.outcome is Outcome.UNKNOWN
+                assert rotation.authorization is None
+        assert await call(store.get, added.id) == current
+
+    async def test_expires_at_either_end(self, store: AuthorizationStore) -> None:
+        for ends in (
+            {"expires_at": NOW + 100, "idle_expires_at": NOW + 200},
+            {"expires_at": NOW + 200, "idle_expires_at": NOW + 100},
+        ):
+            added = await _added(store, **ends)
+            rotation = await call(
+                store.rotate, added.id, added.client_id, 1, NOW + 100, NOW + 999, 10.0
+            )
+            assert rotation.outcome is Outcome.EXPIRED
+            assert rotation.authorization == added
+            assert await call(store.get, added.id) == added
+            just_before = await call(
+                store.rotate, added.id, added.client_id, 1, NOW + 99.75, NOW + 999, 10.0
+            )
+            assert just_before.outcome is Outcome.ROTATED
+
+    async def test_what_ended_is_neither_retried_nor_reused(
+        self, store: AuthorizationStore
+    ) -> None:
+        expired = await _added(store, generation=5, rotated_at=NOW, expires_at=NOW + 1)
+        for generation in (3, 4, 5):
+            rotation = await call(
+                store.rotate, expired.id, expired.client_id, generation, NOW + 1, NOW + 9, 10.0
+            )
+            assert rotation.outcome is Outcome.EXPIRED
+        await call(store.revoke, expired.id, NOW)
+        for generation in (3, 4, 5):
+            rotation = await call(
+                store.rotate, expired.id, expired.client_id, generation, NOW + 1, NOW + 9, 10.0
+            )
+            assert rotation.outcome is Outcome.REVOKED
+
+    async def test_revokes_once(self, store: AuthorizationStore) -> None:
+        added = await _added(store)
+        revoked = replace(added, revoked_at=NOW)
+        assert await call(store.revoke, added.id, NOW) == revoked
+        assert await call(store.revoke, added.id, NOW + 1) is None
+        assert await call(store.get, added.id) == revoked
+
+    async def test_revokes_nothing_that_is_not_live(self, store: AuthorizationStore) -> None:
+        added = await _added(store, idle_expires_at=NOW)
+        assert await call(store.revoke, added.id, NOW) is None
+        assert await call(store.revoke, _id(), NOW) is None
+
+    async def test_revokes_all_of_a_subject(self, store: AuthorizationStore) -> None:
+        subject = _id()
+        mine = [await _added(store, subject=subject, client_id=_id()) for _ in range(3)]
+        await _added(store, subject=subject, expires_at=NOW)
+        other = await _added(store, subject=subject.swapcase())
+        await call(store.revoke, mine[0].id, NOW - 5)
+        assert await call(store.revoke_for_subject, subject, NOW) == 2
+        assert await call(store.revoke_for_subject, subject, NOW) == 0
+        assert [await self._end(store, row) for row in mine] == [NOW - 5, NOW, NOW]
+        assert await self._end(store, other) is None
+
+    async def test_revokes_all_of_a_client(self, store: AuthorizationStore) -> None:
+        client_id = _id()
+        mine = [await _added(store, client_id=client_id, subject=_id()) for _ in range(3)]
+        other = await _added(store, client_id=client_id.swapcase())
+        await call(store.revoke, mine[0].id, NOW - 5)
+        assert await call(store.revoke_for_client, client_id, NOW) == 2
+        assert await call(store.revoke_for_client, client_id, NOW) == 0
+        assert [await self._end(store, row) for row in mine] == [NOW - 5, NOW, NOW]
+        assert await self._end(store, other) is None
+
+    async def test_lists_what_is_live_newest_first(self, store: AuthorizationStore) -> None:
+        subject, client_id = _id(), _id()
+        old = await _added(store, subject=subject, client_id=client_id, created_at=NOW - 9)
+        new = await _added(store, subject=subject, client_id=client_id, created_at=NOW - 1)
+        elsewhere = await _added(store, subject=subject, created_at=NOW - 5)
+        somebody = await _added(store, client_id=client_id, created_at=NOW - 5)
+        for gone in ({"expires_at": NOW}, {"idle_expires_at": NOW}, {"revoked_at": NOW - 1}):
+            await _added(store, subject=subject, client_id=client_id, **gone)
+
+        assert await call(store.list_live, NOW, subject) == [new, elsewhere, old]
+        assert await call(store.list_live, NOW, client_id=client_id) == [new, somebody, old]
+        assert await call(store.list_live, NOW, subject=subject, client_id=client_id) == [new, old]
+        assert await call(store.list_live, NOW, subject=subject, limit=1) == [new]
+        assert await call(store.list_live, NOW, subject="nobody") == []
+        everybody = await call(store.list_live, NOW)
+        assert [row for row in everybody if row in (new, elsewhere, somebody, old)]
+
+    async def test_purges_what_ended_before(self, store: AuthorizationStore) -> None:
+        long_gone = [
+            await _added(store, expires_at=NOW - 10),
+            await _added(store, idle_expires_at=NOW - 10),
+        ]
+        revoked, revoked_of_many, reused = [await _added(store) for _ in range(3)]
+        await call(store.revoke, revoked.id, NOW - 10)
+        await call(store.revoke_for_subject, revoked_of_many.subject, NOW - 10)
+        await _rotated(store, reused, 1, NOW - 11)
+        await call(store.rotate, reused.id, reused.client_id, 1, NOW - 10, NOW, 0.0)
+        kept = [
+            await _added(store),
+            await _added(store, expires_at=NOW),
+            await _added(store, idle_expires_at=NOW),
+            await _added(store, revoked_at=NOW),
+        ]
+        assert await call(store.purge, NOW) >= 5
+        for row in (*long_gone, revoked, revoked_of_many, reused):
+            assert await call(store.get, row.id) is None
+        for row in kept:
+            assert await call(store.get, row.id) == row
+        assert await call(store.purge, NOW) == 0
+
+    async def test_purges_by_the_idle_end_as_refreshes_moved_it(
+        self, store: AuthorizationStore
+    ) -> None:
+        added = await _added(store, idle_expires_at=NOW + 10)
+        moved = await _rotated(store, added, 1, NOW, idle_expires_at=NOW + 100)
+        await call(store.purge, NOW + 50)
+        assert await call(store.get, added.id) == moved
+        await call(store.purge, NOW + 100)
+        assert await call(store.get, added.id) == moved
+        await call(store.purge, NOW + 100.5)
+        assert await call(store.get, added.id) is None
+
+    async def test_one_of_many_rotations_at_once_wins(self, store: AuthorizationStore) -> None:
+        added = await _added(store)
+        rotations = await together(
+            store.rotate, 50, added.id, added.client_id, 1, NOW, NOW + 500, 10.0
+        )
+        assert _outcomes(rotations) == {Outcome.ROTATED: 1, Outcome.RETRIED: 49}
+        assert {rotation.authorization for rotation in rotations} == {
+            replace(added, generation=2, rotated_at=NOW, idle_expires_at=NOW + 500)
+        }
+
+    async def test_without_a_window_the_second_of_many_revokes(
+        self, store: AuthorizationStore
+    ) -> None:
+        added = await _added(store)
+        rotations = await together(
+            store.rotate, 50, added.id, added.client_id, 1, NOW, NOW + 500, 0.0
+        )
+        assert _outcomes(rotations) == {
+            Outcome.ROTATED: 1,
+            Outcome.REUSED: 1,
+            Outcome.REVOKED: 48,
+        }
+        assert await self._end(store, added) == NOW
+
+    async def test_one_of_many_revocations_at_once_counts(self, store: AuthorizationStore) -> None:
+        added = await _added(store)
+        revocations = await together(store.revoke, 20, added.id, NOW)
+        assert [row for row in revocations if row is not None] == [replace(added, revoked_at=NOW)]
+
+    async def _end(self, store: AuthorizationStore, row: Authorization) -> float | None:
+        found = await call(store.get, row.id)
+        assert found is not None
+        return found.revoked_at
+
+
+def _id() -> str:
+    """22 characters of base64url, at least one of them a letter that `str.swapcase` changes."""
+    return "a" + secrets.token_urlsafe(16)[1:]
+
+
+async def _added(store: AuthorizationStore, **changes: Any) -> Authorization:
+    authorization = replace(
+        Authorization(
+            id=_id(),
+            client_id="web",
+            subject=_id(),
+            scopes=("items:read",),
+            audience=("https://api.example.com",),
+            auth_time=NOW - 10,
+            created_at=NOW - 10,
+            expires_at=NOW + 10_000,
+            idle_expires_at=NOW + 1_000,
+            rotated_at=NOW - 10,
+            address="192.0.2.1",
+        ),
+        **changes,
+    )
+    await call(store.add, authorization)
+    return authorization
+
+
+async def _rotated(
+    store: AuthorizationStore,
+    authorization: Authorization,
+    generation: int,
+    now: float,
+    idle_expires_at: float = NOW + 1_000,
+) -> Authorization:
+    rotation = await call(
+        store.rotate,
+        authorization.id,
+        authorization.client_id,
+        generation,
+        now,
+        idle_expires_at,
+        10.0,
+    )
+    assert rotation.outcome is Outcome.ROTATED
+    assert rotation.authorization is not None
+    return rotation.authorization
+
+
+def _outcomes(rotations: Sequence[Rotation]) -> Counter[Outcome]:
+    return Counter(rotation.outcome for rotation in rotations)
+
+
+class KeyStoreContract:
+    """What a `KeyStore` promises. The fixture ``store`` is empty."""
+
+    async def test_begins_empty(self, store: KeyStore) -> None:
+        assert list(await call(store.load)) == []
+
+    async def test_loads_keys_by_sequence(self, store: KeyStore) -> None:
+        second, first = _key(2, retired_at=NOW), _key(1)
+        assert await call(store.add, second)
+        assert await call(store.add, first)
+        loaded = await call(store.load)
+        assert list(loaded) == [first, second]
+        assert [key.sealed for key in loaded] == [first.sealed, second.sealed]
+
+    async def test_stores_no_second_key_of_a_sequence(self, store: KeyStore) -> None:
+        first = _key(1)
+        assert await call(store.add, first)
+        assert not await call(store.add, _key(1, kid="another"))
+        assert not await call(store.add, replace(first, sequence=2))
+        assert list(await call(store.load)) == [first]
+
+    async def test_one_of_many_that_add_at_once_wins(self, store: KeyStore) -> None:
+        assert Counter(await together(store.add, 20, _key(1))) == {True: 1, False: 19}
+        assert len(await call(store.load)) == 1
+
+    async def test_retires_once(self, store: KeyStore) -> None:
+        key, other = _key(1), _key(2)
+        await call(store.add, key)
+        await call(store.add, other)
+        assert await call(store.retire, key.kid, NOW)
+        assert not await call(store.retire, key.kid, NOW + 1)
+        assert not await call(store.retire, "unknown", NOW)
+        assert list(await call(store.load)) == [replace(key, retired_at=NOW), other]
+
+    async def test_removes_one(self, store: KeyStore) -> None:
+        key, other = _key(1), _key(2)
+        await call(store.add, key)
+        await call(store.add, other)
+        await call(store.remove, key.kid)
+        await call(store.remove, "unknown")
+        assert list(await call(store.load)) == [other]
+
+
+def _key(sequence: int, **changes: Any) -> StoredKey:
+    return replace(
+        StoredKey(
+            kid=f"kid-{sequence}",
+            algorithm="ES256",
+            sequence=sequence,
+            sealed=bytes(range(256)) + bytes([sequence]),
+            created_at=NOW - sequence,
+            activates_at=NOW + sequence + 0.25,
+        ),
+        **changes,
+    )
+
+
+class RevocationStoreContract:
+    """What a `RevocationStore` promises. The fixture ``store`` is empty."""
+
+    async def test_keeps_revocations_of_every_kind(self, store: RevocationStore) -> None:
+        kinds: tuple[RevocationKind, ...] = ("token", "authorization", "subject", "client")
+        added = [_revocation(kind=kind, value=AWKWARD) for kind in kinds]
+        for revocation in added:
+            await call(store.add, revocation)
+        found = await call(store.since, 0.0, NOW)
+        assert sorted(found, key=lambda row: kinds.index(row.kind)) == added
+
+    async def test_gives_those_recorded_since(self, store: RevocationStore) -> None:
+        rows = [_revocation(value=str(age), recorded_at=NOW - age) for age in (3, 2, 1)]
+        for row in rows:
+            await call(store.add, row)
+        assert list(await call(store.since, NOW - 3, NOW)) == rows
+        assert list(await call(store.since, NOW - 2, NOW)) == rows[1:]
+        assert list(await call(store.since, NOW - 0.5, NOW)) == []
+
+    async def test_gives_none_that_expired(self, store: RevocationStore) -> None:
+        row = _revocation(expires_at=NOW + 1)
+        await call(store.add, row)
+        assert list(await call(store.since, 0.0, NOW + 0.75)) == [row]
+        assert list(await call(store.since, 0.0, NOW + 1)) == []
+
+    async def test_keeps_the_later_of_two(self, store: RevocationStore) -> None:
+        await call(
+            store.add, _revocation(issued_before=NOW - 1, expires_at=NOW + 9, recorded_at=NOW)
+        )
+        await call(
+            store.add, _revocation(issued_before=NOW, expires_at=NOW + 5, recorded_at=NOW + 1)
+        )
+        expected = _revocation(issued_before=NOW, expires_at=NOW + 9, recorded_at=NOW + 1)
+        assert list(await call(store.since, NOW + 1, NOW)) == [expected]
+
+    async def test_takes_the_same_one_many_times(self, store: RevocationStore) -> None:
+        row = _revocation()
+        await together(store.add, 20, row)
+        assert list(await call(store.since, 0.0, NOW)) == [row]
+
+    async def test_purges_the_expired(self, store: RevocationStore) -> None:
+        kept = _revocation(value="kept", expires_at=NOW + 0.25)
+        for row in (kept, _revocation(value="at", expires_at=NOW), _revocation(expires_at=NOW - 1)):
+            await call(store.add, row)
+        assert await call(store.purge, NOW) == 2
+        assert await call(store.purge, NOW) == 0
+        assert list(await call(store.since, 0.0, 0.0)) == [kept]
+
+
+def _revocation(**changes: Any) -> Revocation:
+    return replace(
+        Revocation(
+            kind="token",
+            value="a-jti",
+            issued_before=NOW,
+            expires_at=NOW + 600,
+            recorded_at=NOW,
+        ),
+        **changes,
+    )
+
+
+class ThrottleStoreContract:
+    """What a `ThrottleStore` promises. The fixture ``store`` is empty."""
+
+    limit: ClassVar[ThrottleLimit] = ThrottleLimit(free=3, base=10.0, cap=35.0, memory=1000.0)
+
+    async def test_backs_off_exponentially(self, store: ThrottleStore) -> None:
+        now = NOW
+        waits = []
+        for _ in range(6):
+            assert await call(store.attempt, "k", now, self.limit) == 0.0
+            wait = await call(store.attempt, "k", now, self.limit) if len(waits) > 1 else 0.0
+            waits.append(wait)
+            now += wait
+        assert waits == [0.0, 0.0, 10.0, 20.0, 35.0, 35.0]
+
+    async def test_counts_no_attempt_that_has_to_wait(self, store: ThrottleStore) -> None:
+        for _ in range(3):
+            await call(store.attempt, "k", NOW, self.limit)
+        for later in (0.0, 2.5, 9.75):
+            wait = await call(store.attempt, "k", NOW + later, self.limit)
+            assert wait == 10.0 - later
+        assert await call(store.attempt, "k", NOW + 10, self.limit) == 0.0
+        assert await call(store.attempt, "k", NOW + 10, self.limit) == 20.0
+
+    async def test_keeps_keys_apart(self, store: ThrottleStore) -> None:
+        for _ in range(4):
+            await call(store.attempt, "k", NOW, self.limit)
+        assert await call(store.attempt, "K", NOW, self.limit) == 0.0
+        assert await call(store.attempt, "k ", NOW, self.limit) == 0.0
+        assert await call(store.attempt, "k", NOW, self.limit) > 0.0
+
+    async def test_forgets_after_a_while(self, store: ThrottleStore) -> None:
+        for _ in range(2):
+            await call(store.attempt, "k", NOW, self.limit)
+        assert await call(store.attempt, "k", NOW + 1000, self.limit) == 0.0
+        assert await call(store.attempt, "k", NOW + 1999, self.limit) == 0.0
+        assert await call(store.attempt, "k", NOW + 1999, self.limit) == 0.0
+        assert await call(store.attempt, "k", NOW + 1999, self.limit) == 10.0
+
+    async def test_a_refund_lifts_the_block(self, store: ThrottleStore) -> None:
+        for _ in range(3):
+            await call(store.attempt, "k", NOW, self.limit)
+        await call(store.refund, "k")
+        assert await call(store.attempt, "k", NOW, self.limit) == 0.0
+        assert await call(store.attempt, "k", NOW, self.limit) == 10.0
+
+    async def test_refunds_no_more_than_was_counted(self, store: ThrottleStore) -> None:
+        await call(store.attempt, "k", NOW, self.limit)
+        for _ in range(3):
+            await call(store.refund, "k")
+        await call(store.refund, "unknown")
+        for _ in range(3):
+            assert await call(store.attempt, "k", NOW, self.limit) == 0.0
+        assert await call(store.attempt, "k", NOW, self.limit) == 10.0
+
+    async def test_lets_no_more_through_at_once_than_one_by_one(
+        self, store: ThrottleStore
+    ) -> None:
+        waits = await together(store.attempt, 50, "k", NOW, self.limit)
+        assert Counter(waits) == {0.0: 3, 10.0: 47}
+
+    async def test_spends_what_was_earned(self, store: ThrottleStore) -> None:
+        assert not await call(store.spend, "k", NOW)
+        await call(store.earn, "k", 2, NOW + 100)
+        assert [await call(store.spend, "k", NOW + 99.75) for _ in range(3)] == [True, True, False]
+        await call(store.earn, "k", 1, NOW + 100)
+        assert not await call(store.spend, "other", NOW)
+        assert not await call(store.spend, "k", NOW + 100)
+
+    async def test_earning_sets_the_credits(self, store: ThrottleStore) -> None:
+        await call(store.earn, "k", 5, NOW + 100)
+        await call(store.earn, "k", 1, NOW + 200)
+        assert [await call(store.spend, "k", NOW + 150) for _ in range(2)] == [True, False]
+
+    async def test_spends_no_credit_twice(self, store: ThrottleStore) -> None:
+        await call(store.earn, "k", 5, NOW + 100)
+        assert Counter(await together(store.spend, 50, "k", NOW)) == {True: 5, False: 45}
+
+    async def test_an_allowance_is_no_counter(self, store: ThrottleStore) -> None:
+        await call(store.earn, "k", 1, NOW + 100)
+        assert await call(store.attempt, "k", NOW, self.limit) == 0.0
+        await call(store.refund, "k")
+        assert await call(store.spend, "k", NOW)
+
+    async def test_purges_what_is_past(self, store: ThrottleStore) -> None:
+        await call(store.attempt, "old", NOW - 1, self.limit)
+        await call(store.attempt, "new", NOW, self.limit)
+        await call(store.earn, "old", 1, NOW - 1)
+        await call(store.earn, "new", 1, NOW)
+        assert await call(store.purge, NOW) == 2
+        assert await call(store.purge, NOW) == 0
+        assert await call(store.spend, "new", NOW - 1)
+        for _ in range(2):
+            assert await call(store.attempt, "new", NOW, self.limit) == 0.0
+        assert await call(store.attempt, "new", NOW, self.limit) == 10.0
