@@ -1,0 +1,149 @@
+"""An authorization server's endpoints as routes, and what runs when an application starts."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter
+from starlette.applications import Starlette
+from starlette.routing import NoMatchFound, Route
+from starlette.types import Lifespan, Receive, Scope, Send, StatelessLifespan
+
+from bezant import AuthorizationServer, ConfigurationError
+from bezant.endpoints import Endpoint
+from bezant.http import Request
+from fastapi_bezant._http import RUNTIME, respond
+
+
+class EndpointApp:
+    """One of core's endpoints as an ASGI application, with nothing in between.
+
+    Args:
+        endpoint: The endpoint.
+        limit: Bytes of a body that core looks at; one more is read, so that core sees the excess.
+    """
+
+    def __init__(self, endpoint: Endpoint, limit: int) -> None:
+        self._handler = endpoint.handler
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await self._body(receive)
+        if body is None:
+            return  # nobody waits for an answer
+        client = scope.get("client")
+        request = Request(
+            scope["method"],
+            tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"]),
+            body,
+            query=scope["query_string"].decode("latin-1"),
+            address=client[0] if client else "",
+        )
+        response = respond(await self._handler(request, RUNTIME))
+        if request.method == "HEAD":
+            response.body = b""  # the length of what GET would answer stays in the headers
+        await response(scope, receive, send)
+
+    async def _body(self, receive: Receive) -> bytes | None:
+        body, more = bytearray(), True
+        while more and len(body) <= self._limit:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        return bytes(body[: self._limit + 1])
+
+
+def router_of(server: AuthorizationServer, *, origin: bool = False) -> APIRouter:
+    """Routes that take every method, so that core says which are allowed.
+
+    Args:
+        server: Whose endpoints.
+        origin: Only the well-known ones, as they are at the origin of the issuer's URL.
+    """
+    server.check(RUNTIME)
+    limit = server.config.max_body_size
+    return APIRouter(
+        routes=[
+            Route(e.path, EndpointApp(e, limit), name=_name(server, e.name, origin=origin))
+            for e in (_at_origin(server) if origin else server.endpoints)
+        ],
+        lifespan=lifespan_of(server),
+    )
+
+
+def path_of(server: AuthorizationServer, name: str) -> str:
+    """Where clients find an endpoint, below the origin of the issuer's URL."""
+    endpoints = {endpoint.name: endpoint for endpoint in server.endpoints}
+    return urlsplit(server.config.issuer).path + endpoints[name].path
+
+
+def lifespan_of(server: AuthorizationServer | None) -> StatelessLifespan[Any]:
+    """Checks where a server's routes are and makes its first key. It may run several times."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        if server is not None:
+            _check_place(app, server)
+            await server.prepare(RUNTIME)
+        yield
+
+    return lifespan
+
+
+def lifespans(*parts: Lifespan[Any]) -> Lifespan[Any]:
+    """One lifespan out of several: started in order, stopped in reverse, their states merged.
+
+    Example: ``FastAPI(lifespan=lifespans(database, bezant.lifespan))``
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[Any]:
+        state: dict[str, Any] = {}
+        async with AsyncExitStack() as stack:
+            for part in parts:
+                if (own := await stack.enter_async_context(part(app))) is not None:
+                    state.update(own)
+            yield state or None
+
+    return lifespan
+
+
+def _at_origin(server: AuthorizationServer) -> list[Endpoint]:
+    path = urlsplit(server.config.issuer).path
+    return [e for e in server.endpoints if e.well_known and e.path.endswith(path)]
+
+
+def _check_place(app: Starlette, server: AuthorizationServer) -> None:
+    issuer, public = server.config.issuer, path_of(server, "token")
+    place = _place(app, _name(server, "token"))
+    if place is None:
+        return  # served by another application
+    # A proxy may take a first part of the path away; nothing can put one in.
+    if not public.endswith(place):
+        problem = (
+            f"{issuer} puts the token endpoint at {public}, but it is at {place}; add the prefix "
+            "to the issuer, or leave it out and set ServerConfig.endpoint_prefix"
+        )
+        raise ConfigurationError("issuer", problem)
+    for document in _at_origin(server) if public == place else ():
+        names = [_name(server, document.name), _name(server, document.name, origin=True)]
+        if document.path not in {_place(app, name) for name in names}:
+            problem = (
+                f"{issuer} needs {document.path}, which a prefix must not move; include "
+                "bezant.well_known_router(server) in the outermost application"
+            )
+            raise ConfigurationError("well_known_router", problem)
+
+
+def _name(server: AuthorizationServer, name: str, *, origin: bool = False) -> str:
+    return f"{server.config.issuer} {name}{' at the origin' if origin else ''}"
+
+
+def _place(app: Starlette, name: str) -> str | None:
+    try:
+        return str(app.url_path_for(name))
+    except NoMatchFound:
+        return None
