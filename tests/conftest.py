@@ -1,0 +1,78 @@
+"""Options and fixtures of all tests."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.api import Api
+from tests.harness import HARNESSES, available
+from tests.harness.bare import App
+from tests.world import make_world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.world import World
+
+settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    max_examples=60,
+    stateful_step_count=25,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("search", settings.get_profile("suite"), derandomize=False, max_examples=5000)
+settings.load_profile(os.environ.get("BEZANT_HYPOTHESIS", "suite"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--framework",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"run the contract in this one: {', '.join(HARNESSES)}; default: all that are installed",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Asked for by name, a framework must be there: a suite that skips proves nothing.
+    for name in config.getoption("--framework"):
+        if name not in HARNESSES:
+            raise pytest.UsageError(f"--framework={name}: there is {', '.join(HARNESSES)}")
+        if not available(name):
+            raise pytest.UsageError(f"--framework={name}: {HARNESSES[name].needs} is not installed")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for ``harness`` in every framework, with every kind of stores."""
+    if "harness" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--framework") or filter(available, HARNESSES)
+        variants = [(name, kind) for name in chosen for kind in HARNESSES[name].stores]
+        ids = ["-".join(filter(None, variant)) for variant in variants]
+        metafunc.parametrize("harness", variants, ids=ids)
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    """Settings of the server; `configured` changes them for one test."""
+    return {}
+
+
+@pytest.fixture
+def world(config: dict[str, Any]) -> Iterator[World]:
+    """A server in memory."""
+    made = make_world(**config)
+    yield made
+    made.server.close()
+
+
+@pytest.fixture
+def api(world: World) -> Api:
+    """A client of that server, with no framework between them."""
+    return Api(App(world.server))

@@ -1,0 +1,44 @@
+"""FastAPI."""
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Response
+
+from bezant import AuthorizationServer, Principal
+from fastapi_bezant import Bezant
+from tests.harness import ROUTES, Route, show
+from tests.harness.asgi import ASGIClient
+
+
+class App(ASGIClient):
+    def __init__(self, server: AuthorizationServer) -> None:
+        self._server = server
+        app, bezant = FastAPI(), Bezant(server)
+        bezant.install(app)
+        app.include_router(bezant.router())
+        for number, (path, route) in enumerate(ROUTES.items()):
+            # One after the other, ``def`` and ``async def``.
+            app.get(path)((_plain, _awaited)[number % 2](_need(bezant, route)))
+        super().__init__(app)
+
+    def close(self) -> None:
+        super().close()
+        self._server.close()
+
+
+def _need(bezant: Bezant, route: Route) -> Any:
+    return bezant.optional if route.optional else bezant.require(*route.scopes, **route.options)
+
+
+def _plain(need: Any) -> Any:
+    def handler(who: Annotated[Principal | None, need]) -> Response:
+        return Response(show(who), media_type="application/json")
+
+    return handler
+
+
+def _awaited(need: Any) -> Any:
+    async def handler(who: Annotated[Principal | None, need]) -> Response:
+        return Response(show(who), media_type="application/json")
+
+    return handler
