@@ -1,0 +1,68 @@
+"""What the server does beside answering requests."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from random import uniform
+from typing import Any, TypeAlias
+
+from bezant.errors import BezantError
+from bezant.server import AuthorizationServer
+from bezant.stores.sql import AsyncDatabase
+from fastapi_bezant import RUNTIME
+
+__all__ = ["closing", "purging"]
+
+logger = logging.getLogger(__name__)
+
+Lifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[None]]
+
+
+def closing(server: AuthorizationServer, database: AsyncDatabase) -> Lifespan:
+    """Close everything at the end, after the last request."""
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            server.close()
+            await database.close()
+
+    return lifespan
+
+
+def purging(server: AuthorizationServer, interval: float) -> Lifespan:
+    """Forget what has ended, from time to time.
+
+    Args:
+        server: Knows what has ended.
+        interval: Seconds between two rounds, on average: several processes spread out.
+    """
+
+    async def purge() -> None:
+        while True:
+            await asyncio.sleep(interval * uniform(0.5, 1.5))  # noqa: S311
+            try:
+                forgotten = await server.purge(RUNTIME)
+            except BezantError as error:
+                logger.warning("could not forget what has ended: %s", error)
+            except Exception:
+                logger.exception("failed to forget what has ended")
+            else:
+                logger.debug("forgot %d rows that had ended", forgotten)
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        task = asyncio.create_task(purge())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    return lifespan

@@ -1,0 +1,207 @@
+"""`bezant client`: applications that get tokens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bezant_server.cli.common import opened
+from bezant_server.cli.options import AsJson, read_secret
+from bezant_server.cli.output import notice, table, tell
+
+if TYPE_CHECKING:
+    from bezant.clients import Client
+
+app = typer.Typer(help="Clients: applications that get tokens.", no_args_is_help=True)
+
+
+class GrantType(StrEnum):
+    """How a client may get tokens."""
+
+    PASSWORD = "password"
+    REFRESH_TOKEN = "refresh_token"
+    CLIENT_CREDENTIALS = "client_credentials"
+
+
+class AuthMethod(StrEnum):
+    """How a client proves who it is."""
+
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+
+
+ClientId = Annotated[str, typer.Argument(metavar="CLIENT", help="The client's id.")]
+SecretStdin = Annotated[
+    bool,
+    typer.Option("--secret-stdin", help="Read the secret from standard input; else one is made."),
+]
+
+
+@app.command()
+def add(
+    client_id: ClientId,
+    grant: Annotated[
+        list[GrantType] | None, typer.Option(help="How it may get tokens; repeatable.")
+    ] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="A scope it may get; repeatable.")] = None,
+    audience: Annotated[
+        list[str] | None, typer.Option(help="An API that its tokens are for; repeatable.")
+    ] = None,
+    auth_method: Annotated[
+        AuthMethod | None,
+        typer.Option(help="How it sends its secret.  [default: client_secret_basic]"),
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="It cannot keep a secret: a browser or mobile app.")
+    ] = False,
+    secret_stdin: SecretStdin = False,
+    name: Annotated[str, typer.Option(help="What to call it before people.")] = "",
+    access_token_ttl: Annotated[
+        int | None, typer.Option(help="Seconds that its access tokens live.")
+    ] = None,
+    refresh_retry_window: Annotated[
+        int | None, typer.Option(help="Seconds in which a lost answer is given again, 0 to 60.")
+    ] = None,
+    introspect: Annotated[
+        bool, typer.Option(help="Whether it may ask about tokens meant for its audience.")
+    ] = True,
+    json: AsJson = False,
+) -> None:
+    """Register a client. A secret that is made here is shown once."""
+    from bezant.clients import Client, ClientSecret, new_secret
+
+    if public and (secret_stdin or auth_method is not None):
+        raise typer.BadParameter("a --public client has no secret to read or send")
+    with opened() as at:
+        secret = None if public else read_secret("secret") if secret_stdin else new_secret()
+        client = Client(
+            client_id,
+            grants=frozenset(str(kind) for kind in grant or ()),
+            scopes=tuple(dict.fromkeys(scope or ())),
+            audience=tuple(dict.fromkeys(audience or ())),
+            auth_method="none" if public else str(auth_method or AuthMethod.BASIC),
+            secrets=() if secret is None else (ClientSecret.of(secret),),
+            name=name,
+            introspect=introspect,
+            access_token_ttl=access_token_ttl,
+            refresh_retry_window=refresh_retry_window,
+        )
+        limit = at.settings.max_access_token_ttl
+        if access_token_ttl is not None and access_token_ttl > limit:
+            raise typer.BadParameter(
+                f"--access-token-ttl is more than BEZANT_MAX_ACCESS_TOKEN_TTL, {limit}"
+            )
+        at.add_client(client)
+    if GrantType.PASSWORD in client.grants:
+        notice(
+            "the password grant shows the user's password to the client; RFC 9700 section 2.4 "
+            "advises against it for anything but first-party software that has to have it"
+        )
+    made = None if secret_stdin else secret
+    _tell_secret(json, client, made, f"added client {client_id}")
+
+
+@app.command("list")
+def list_(json: AsJson = False) -> None:
+    """List all clients."""
+    with opened() as at:
+        clients = at.clients()
+    columns = ("client", "active", "secret by", "grants", "scopes", "audience")
+    rows = [
+        (
+            c.client_id,
+            c.active,
+            c.auth_method.removeprefix("client_secret_"),
+            sorted(c.grants),
+            c.scopes,
+            c.audience,
+        )
+        for c in clients
+    ]
+    tell(
+        json,
+        [_document(client) for client in clients],
+        lambda _: table(columns, rows, "There are no clients; `bezant client add` adds one."),
+    )
+
+
+@app.command()
+def rotate_secret(
+    client_id: ClientId,
+    secret_stdin: SecretStdin = False,
+    overlap: Annotated[
+        int, typer.Option(min=0, help="Seconds that the old secret stays good; 0 after a leak.")
+    ] = 86400,
+    json: AsJson = False,
+) -> None:
+    """Give a client a new secret. The old one stays good for a while, so that nothing stops."""
+    from bezant.clients import ClientSecret, new_secret
+    from bezant_server.errors import Refused
+
+    with opened() as at:
+        client = at.client(client_id)
+        if client.public:
+            raise Refused(f"{client_id} is a public client: it has no secret")
+        secret = read_secret("secret") if secret_stdin else new_secret()
+        secrets = [ClientSecret.of(secret)]
+        now = at.server.clock()
+        newest = client.secrets[0]
+        if overlap:
+            end = (
+                now + overlap
+                if newest.expires_at is None
+                else min(newest.expires_at, now + overlap)
+            )
+            secrets.append(replace(newest, expires_at=end))
+        client = replace(client, secrets=tuple(secrets))
+        at.replace_client(client)
+    old = f"the old one ends in {overlap} seconds" if overlap else "the old one is refused"
+    made = None if secret_stdin else secret
+    _tell_secret(json, client, made, f"{client_id} has a new secret; {old}")
+
+
+@app.command()
+def disable(client_id: ClientId, json: AsJson = False) -> None:
+    """Refuse a client, and end all sessions and tokens that it got."""
+    with opened() as at:
+        client = replace(at.client(client_id), active=False)
+        at.replace_client(client)
+        ended = at.end_all_of_client(client_id)
+    document = {**_document(client), "sessions_ended": ended}
+    tell(json, document, f"{client_id} is disabled; sessions ended: {ended}")
+
+
+@app.command()
+def enable(client_id: ClientId, json: AsJson = False) -> None:
+    """Let a disabled client get tokens again."""
+    with opened() as at:
+        client = replace(at.client(client_id), active=True)
+        at.replace_client(client)
+    tell(json, _document(client), f"{client_id} may get tokens")
+
+
+def _tell_secret(json: bool, client: Client, secret: str | None, outcome: str) -> None:
+    document = _document(client)
+    if secret is not None:
+        document["client_secret"] = secret
+        outcome += f"\nsecret, shown this once: {secret}"
+    tell(json, document, outcome)
+
+
+def _document(client: Client) -> dict[str, Any]:
+    """A client as metadata names its parts (RFC 7591), without its secrets."""
+    return {
+        "client_id": client.client_id,
+        "client_name": client.name,
+        "active": client.active,
+        "grant_types": sorted(client.grants),
+        "scopes": list(client.scopes),
+        "audience": list(client.audience),
+        "token_endpoint_auth_method": client.auth_method,
+        "introspect": client.introspect,
+        "access_token_ttl": client.access_token_ttl,
+        "refresh_retry_window": client.refresh_retry_window,
+    }

@@ -1,0 +1,5 @@
+"""The demo: a server and a protected API on real ports, and the story of a token."""
+
+from bezant_server.demo.run import run_demo
+
+__all__ = ["run_demo"]

@@ -1,0 +1,67 @@
+"""Who is in the demo. All of it is thrown away with the demo's database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bezant.clients import Client, ClientSecret
+from bezant_server.administration import Administration
+
+__all__ = ["ALICE", "BOB", "DOCS_CLIENT", "ROBOT", "SCOPES", "WEB", "Person", "fill"]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with a name and a password: a user, or a client with its secret."""
+
+    name: str
+    password: str
+    about: str
+    roles: tuple[str, ...] = ()
+
+
+ALICE: Final = Person("alice", "alice-in-wonderland", "may read, write and delete", ("editor",))
+BOB: Final = Person("bob", "bob-the-builder", "may read and write", ("viewer",))
+WEB: Final = Person("web", "web-demo-secret", "signs users in, refreshes")
+ROBOT: Final = Person("robot", "robot-demo-secret", "acts for itself, no user")
+DOCS_CLIENT: Final = "docs"
+
+ROLES: Final = {"editor": ("items.delete",), "viewer": ()}
+SCOPES: Final = {"items:read": "See the items", "items:write": "Change the items"}
+
+
+def fill(at: Administration, audience: str) -> None:
+    """Put everybody into an empty database."""
+    for role, permissions in ROLES.items():
+        at.directory.add_role(role, permissions)
+    for user in (ALICE, BOB):
+        hashed = at.new_password_hash(user.password)
+        at.directory.add_user(
+            user.name,
+            password_hash=hashed,
+            email=f"{user.name}@example.com",
+            roles=user.roles,
+        )
+    scopes = tuple(SCOPES)
+    signs_in = frozenset({"password", "refresh_token"})
+    for client in (
+        Client(
+            WEB.name,
+            grants=signs_in,
+            scopes=scopes,
+            audience=(audience,),
+            secrets=(ClientSecret.of(WEB.password),),
+        ),
+        Client(
+            ROBOT.name,
+            grants=frozenset({"client_credentials"}),
+            scopes=("items:read",),
+            audience=(audience,),
+            secrets=(ClientSecret.of(ROBOT.password),),
+        ),
+        Client(
+            DOCS_CLIENT, grants=signs_in, scopes=scopes, audience=(audience,), auth_method="none"
+        ),
+    ):
+        at.add_client(client)

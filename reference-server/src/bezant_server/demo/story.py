@@ -1,0 +1,245 @@
+"""The story of a token: got, used, renewed, revoked, refused. Each step is real, and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx2
+
+from bezant.encoding import b64url_decode, json_object
+from bezant_server.demo.data import ALICE, BOB, WEB, Person
+
+__all__ = ["Place", "Story", "Teller"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the two servers are."""
+
+    issuer: str
+    api: str
+
+
+class Teller(Protocol):
+    """Tells the story."""
+
+    def step(self, title: str, text: str) -> None:
+        """A new step begins."""
+
+    def exchange(self, response: httpx2.Response) -> None:
+        """A request was answered."""
+
+    def claims(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
+        """What a token says."""
+
+    def outcome(self, good: bool, text: str) -> None:
+        """The step ended as it should, or not."""
+
+
+class Story:
+    """The story. It begins with nothing but two names and two passwords.
+
+    Args:
+        place: Where the servers are.
+        teller: Tells it.
+    """
+
+    def __init__(self, place: Place, teller: Teller) -> None:
+        self._place = place
+        self._teller = teller
+        # Whatever proxy the environment names, it is of no use between two loopback ports.
+        self._http = httpx2.Client(timeout=10, trust_env=False)
+        self._failed = 0
+
+    def run(self) -> bool:
+        """Tell it. Returns whether every step ended as it should."""
+        try:
+            with self._http:
+                self._discover()
+                tokens = self._sign_in()
+                self._look_into(tokens["access_token"])
+                self._use(tokens["access_token"])
+                self._enforce(tokens["access_token"])
+                renewed = self._refresh(tokens["refresh_token"])
+                self._revoke(renewed)
+                self._reuse()
+        except (httpx2.HTTPError, LookupError, ValueError) as error:
+            self._expect(False, f"The story cannot go on: {type(error).__name__}.")
+        return not self._failed
+
+    # The steps
+
+    def _discover(self) -> None:
+        self._teller.step(
+            "A client finds its way",
+            "All it has to know is the issuer's URL: the metadata (RFC 8414) says the rest.",
+        )
+        answer = self._get(self._place.issuer + "/.well-known/oauth-authorization-server")
+        self._expect(
+            answer.status_code == 200 and answer.json()["issuer"] == self._place.issuer,
+            "The metadata names the issuer and its endpoints.",
+        )
+
+    def _sign_in(self) -> dict[str, Any]:
+        self._teller.step(
+            "Alice signs in",
+            "The client web proves itself with its id and secret, Alice with her name and password "
+            "(RFC 6749 section 4.3). The answer is a short-lived access token and a refresh token.",
+        )
+        answer = self._token(_password_of(ALICE))
+        tokens: dict[str, Any] = answer.json()
+        self._expect(
+            answer.status_code == 200 and {"access_token", "refresh_token"} <= tokens.keys(),
+            "She has an access token and a refresh token.",
+        )
+        return tokens
+
+    def _look_into(self, token: str) -> None:
+        self._teller.step(
+            "What the access token says",
+            "It is a signed JWT (RFC 9068): anyone can read it, nobody can change it unnoticed.",
+        )
+        header, claims, _ = token.split(".")
+        head, body = (
+            json_object(b64url_decode(header.encode())),
+            json_object(b64url_decode(claims.encode())),
+        )
+        self._teller.claims(head, body)
+        self._expect(
+            body["aud"] == self._place.api and body["permissions"] == ["items.delete"],
+            "It is meant for the API alone, and carries what Alice's role allows.",
+        )
+
+    def _use(self, token: str) -> None:
+        self._teller.step(
+            "The API takes the token",
+            "It verifies signature, issuer, audience, end of life and the scope items:read, "
+            "without asking the server.",
+        )
+        answer = self._get(self._place.api + "/items", token)
+        self._expect(answer.status_code == 200, "Alice sees the items.")
+
+        self._teller.step("No token, no items", "The API says what it wants (RFC 6750 section 3).")
+        answer = self._get(self._place.api + "/items")
+        self._expect(answer.status_code == 401, "401, with a challenge and nothing else.")
+
+    def _enforce(self, token: str) -> None:
+        self._teller.step(
+            "What a user may do",
+            "Deleting needs the permission items.delete. Bob signs in with the same client and "
+            "gets the same scopes, but his role does not allow it.",
+        )
+        answer = self._token(_password_of(BOB))
+        bobs = answer.json().get("access_token", "")
+        answer = self._delete(self._place.api + "/items/1", bobs)
+        self._expect(answer.status_code == 403, "Bob is refused with 403.")
+        answer = self._delete(self._place.api + "/items/1", token)
+        self._expect(answer.status_code == 200, "Alice, an editor, may delete.")
+
+    def _refresh(self, refresh_token: str) -> dict[str, Any]:
+        self._teller.step(
+            "The token is renewed",
+            "A refresh token is good once (RFC 6749 section 6): it is spent for a new access token "
+            "and its own successor.",
+        )
+        answer = self._token({"grant_type": "refresh_token", "refresh_token": refresh_token})
+        tokens: dict[str, Any] = answer.json()
+        self._expect(
+            answer.status_code == 200 and tokens.get("refresh_token") != refresh_token,
+            "A new access token and a new refresh token.",
+        )
+        answer = self._get(self._place.api + "/me", tokens.get("access_token", ""))
+        self._expect(answer.status_code == 200, "The API takes the new access token.")
+        return tokens
+
+    def _revoke(self, tokens: Mapping[str, Any]) -> None:
+        self._teller.step(
+            "Alice signs out",
+            "The client revokes the refresh token (RFC 7009). That ends the session: the access "
+            "token, good for minutes still, is refused from now on.",
+        )
+        answer = self._client("/oauth/revoke", {"token": tokens["refresh_token"]})
+        self._expect(answer.status_code == 200, "The session is ended.")
+        answer = self._get(self._place.api + "/items", tokens["access_token"])
+        self._expect(
+            answer.status_code == 401 and answer.json().get("error") == "invalid_token",
+            "The API refuses the access token.",
+        )
+        answer = self._client("/oauth/introspect", {"token": tokens["access_token"]})
+        self._expect(
+            answer.status_code == 200 and answer.json() == {"active": False},
+            "Introspection (RFC 7662) calls it inactive.",
+        )
+        answer = self._token(
+            {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+        )
+        self._expect(
+            answer.status_code == 400 and answer.json().get("error") == "invalid_grant",
+            "The refresh token is refused, too.",
+        )
+
+    def _reuse(self) -> None:
+        self._teller.step(
+            "A stolen refresh token",
+            "Alice signs in again and refreshes twice. Then somebody sends her first refresh "
+            "token, copied long ago. Thief or owner, nobody can tell: the whole session ends "
+            "(RFC 9700 section 4.14).",
+        )
+        first = self._token(_password_of(ALICE), quiet=True).json()
+        second = self._spend(first)
+        third = self._spend(second)
+        answer = self._token(
+            {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+        )
+        self._expect(
+            answer.status_code == 400 and answer.json().get("error") == "invalid_grant",
+            "The old refresh token is refused.",
+        )
+        answer = self._token(
+            {"grant_type": "refresh_token", "refresh_token": third.get("refresh_token", "")}
+        )
+        self._expect(answer.status_code == 400, "The newest one has ended with it.")
+        answer = self._get(self._place.api + "/items", third.get("access_token", ""))
+        self._expect(answer.status_code == 401, "So have the access tokens.")
+
+    # Requests
+
+    def _spend(self, tokens: Mapping[str, Any]) -> dict[str, Any]:
+        form = {"grant_type": "refresh_token", "refresh_token": tokens.get("refresh_token", "")}
+        renewed: dict[str, Any] = self._token(form, quiet=True).json()
+        return renewed
+
+    def _token(self, form: Mapping[str, str], *, quiet: bool = False) -> httpx2.Response:
+        return self._client("/oauth/token", form, quiet=quiet)
+
+    def _client(
+        self, path: str, form: Mapping[str, str], *, quiet: bool = False
+    ) -> httpx2.Response:
+        answer = self._http.post(
+            self._place.issuer + path, data=dict(form), auth=(WEB.name, WEB.password)
+        )
+        return answer if quiet else self._shown(answer)
+
+    def _get(self, url: str, token: str | None = None) -> httpx2.Response:
+        return self._shown(self._http.get(url, headers=_bearer(token)))
+
+    def _delete(self, url: str, token: str) -> httpx2.Response:
+        return self._shown(self._http.delete(url, headers=_bearer(token)))
+
+    def _shown(self, answer: httpx2.Response) -> httpx2.Response:
+        self._teller.exchange(answer)
+        return answer
+
+    def _expect(self, good: bool, text: str) -> None:
+        self._failed += not good
+        self._teller.outcome(good, text)
+
+
+def _password_of(user: Person) -> dict[str, str]:
+    return {"grant_type": "password", "username": user.name, "password": user.password}
+
+
+def _bearer(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
