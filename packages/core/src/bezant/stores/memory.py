@@ -1,7 +1,8 @@
 """Stores in the memory of one process: for tests, examples and a first try.
 
-They are complete and safe between threads, and they forget everything when the process ends. Two processes do not
-share them, so neither a second worker nor a restart knows of a revocation or a spent refresh token.
+They are complete and safe between threads, and they forget everything when the process ends. Two
+processes do not share them, so neither a second worker nor a restart knows of a revocation or a
+spent refresh token.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ class MemoryUserStore:
         with self._lock:
             for other in self._users.values():
                 if other.username == user.username and other.subject != user.subject:
-                    raise ConfigurationError(f"user {user.subject!r}", "another user has this login name")
+                    raise ConfigurationError(
+                        f"user {user.subject!r}", "another user has this login name"
+                    )
             self._users[user.subject] = user
 
     def find(self, login: str, /) -> User | None:
@@ -135,7 +138,12 @@ class MemoryAuthorizationStore:
             if found is None or outcome is Outcome.UNKNOWN:
                 return Rotation(outcome, None)
             if outcome is Outcome.ROTATED:
-                found = replace(found, generation=generation + 1, rotated_at=now, idle_expires_at=idle_expires_at)
+                found = replace(
+                    found,
+                    generation=generation + 1,
+                    rotated_at=now,
+                    idle_expires_at=idle_expires_at,
+                )
             elif outcome is Outcome.REUSED:
                 found = replace(found, revoked_at=now)
             self._rows[authorization_id] = found
@@ -155,22 +163,34 @@ class MemoryAuthorizationStore:
 
     def revoke_for_client(self, client_id: str, now: float, /) -> int:
         with self._lock:
-            return self._revoke([row for row in self._rows.values() if row.client_id == client_id], now)
+            return self._revoke(
+                [row for row in self._rows.values() if row.client_id == client_id], now
+            )
 
     def list_live(
-        self, now: float, subject: str | None = None, client_id: str | None = None, limit: int = 1000
+        self,
+        now: float,
+        subject: str | None = None,
+        client_id: str | None = None,
+        limit: int = 1000,
     ) -> Sequence[Authorization]:
         with self._lock:
             found = [
                 row
                 for row in self._rows.values()
-                if _is_live(row, now) and subject in (None, row.subject) and client_id in (None, row.client_id)
+                if _is_live(row, now)
+                and subject in (None, row.subject)
+                and client_id in (None, row.client_id)
             ]
         return sorted(found, key=lambda row: row.created_at, reverse=True)[:limit]
 
     def purge(self, before: float, /) -> int:
         with self._lock:
-            ended = [row.id for row in self._rows.values() if not _is_live(row, before) and _end(row) < before]
+            ended = [
+                row.id
+                for row in self._rows.values()
+                if not _is_live(row, before) and _end(row) < before
+            ]
             for id_ in ended:
                 del self._rows[id_]
             return len(ended)
@@ -206,7 +226,9 @@ class MemoryKeyStore:
 
     def add(self, key: StoredKey, /) -> bool:
         with self._lock:
-            if key.kid in self._keys or any(other.sequence == key.sequence for other in self._keys.values()):
+            if key.kid in self._keys or any(
+                other.sequence == key.sequence for other in self._keys.values()
+            ):
                 return False
             self._keys[key.kid] = key
             return True
@@ -245,7 +267,11 @@ class MemoryRevocationStore:
 
     def since(self, recorded_at: float, now: float, /) -> Sequence[Revocation]:
         with self._lock:
-            found = [row for row in self._rows.values() if row.recorded_at >= recorded_at and row.expires_at > now]
+            found = [
+                row
+                for row in self._rows.values()
+                if row.recorded_at >= recorded_at and row.expires_at > now
+            ]
         return sorted(found, key=lambda row: row.recorded_at)
 
     def purge(self, now: float, /) -> int:
@@ -322,8 +348,12 @@ class MemoryThrottleStore:
 
     def purge(self, before: float, /) -> int:
         with self._lock:
-            counters = [key for key, counter in self._counters.items() if counter.touched_at < before]
-            allowances = [key for key, allowance in self._allowances.items() if allowance.expires_at < before]
+            counters = [
+                key for key, counter in self._counters.items() if counter.touched_at < before
+            ]
+            allowances = [
+                key for key, allowance in self._allowances.items() if allowance.expires_at < before
+            ]
             for key in counters:
                 del self._counters[key]
             for key in allowances:
@@ -333,7 +363,8 @@ class MemoryThrottleStore:
     def _shed(self, now: float) -> None:
         """Drop what is forgotten anyway, and the oldest beyond the bound.
 
-        At most two go for one that comes: constant work, and stale counters still vanish faster than new ones appear.
+        At most two go for one that comes: constant work, and stale counters still vanish faster
+        than new ones appear.
         """
         for _ in range(min(2, len(self._counters))):
             oldest = next(iter(self._counters.values()))

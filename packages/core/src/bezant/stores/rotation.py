@@ -1,4 +1,4 @@
-"""What an attempt to rotate an authorization means: the rule, apart from where authorizations are kept."""
+"""What an attempt to rotate an authorization means, wherever authorizations are kept."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def decide(
 ) -> Outcome:
     """The outcome of `AuthorizationStore.rotate` for the authorization as it was found.
 
-    Pure: a store calls it while it holds whatever keeps the authorization from changing, and then stores what follows:
-    the next generation after ``ROTATED``, the revocation after ``REUSED``, nothing after any other outcome.
+    Pure: a store calls it while it holds whatever keeps the authorization from changing, and then
+    stores what follows: the next generation after ``ROTATED``, the revocation after ``REUSED``,
+    nothing after any other outcome.
     """
     if found is None or found.client_id != client_id:
         return Outcome.UNKNOWN

@@ -18,11 +18,11 @@ from __future__ import annotations
 import asyncio  # noqa: TID251 (tests of concurrency need an event loop; nothing else imports this)
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from inspect import isawaitable, iscoroutinefunction
-from typing import Any, ClassVar, ParamSpec, TypeVar, cast
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from bezant.clients import Client, ClientSecret
 from bezant.runtime import MaybeAwaitable, Runtime
@@ -61,7 +61,8 @@ NOW = 1_800_000_000.5
 """The time of the tests, in seconds since the epoch."""
 
 AWKWARD = "Ünï \U0001f511 'quoted\" \\ %s {} ; -- trailing "
-"""Text that storage must give back as it was: several alphabets, syntax of others, a space at the end."""
+"""Text that storage must give back as it was: several alphabets, syntax of others, a space at the
+end."""
 
 
 async def _inline(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -81,7 +82,7 @@ async def together(
 ) -> list[T]:
     """Call a method many times at once, and collect the results."""
     if iscoroutinefunction(method):
-        return await asyncio.gather(*(method(*args, **kwargs) for _ in range(times)))
+        return list(await asyncio.gather(*(method(*args, **kwargs) for _ in range(times))))
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(min(times, 32)) as threads:
         calls = [
@@ -91,7 +92,7 @@ async def together(
 
 
 async def _settled(result: MaybeAwaitable[T]) -> T:
-    return await cast(Awaitable[T], result) if isawaitable(result) else cast(T, result)
+    return await result if isawaitable(result) else result
 
 
 class UserStoreContract:
@@ -200,12 +201,8 @@ class AuthorizationStoreContract:
 
     async def test_rotates_the_current_generation(self, store: AuthorizationStore) -> None:
         added = await _added(store)
-        rotation = await call(
-            store.rotate, added.id, added.client_id, 1, NOW + 10, NOW + 510, 10.0
-        )
-        expected = replace(
-            added, generation=2, rotated_at=NOW + 10, idle_expires_at=NOW + 510
-        )
+        rotation = await call(store.rotate, added.id, added.client_id, 1, NOW + 10, NOW + 510, 10.0)
+        expected = replace(added, generation=2, rotated_at=NOW + 10, idle_expires_at=NOW + 510)
         assert rotation.outcome is Outcome.ROTATED
         assert rotation.authorization == expected
         assert await call(store.get, added.id) == expected
@@ -236,9 +233,7 @@ class AuthorizationStoreContract:
     ) -> None:
         added = await _added(store)
         current = await _rotated(store, added, 1, NOW)
-        rotation = await call(
-            store.rotate, added.id, added.client_id, 1, NOW + 10, NOW + 999, 10.0
-        )
+        rotation = await call(store.rotate, added.id, added.client_id, 1, NOW + 10, NOW + 999, 10.0)
         assert rotation.outcome is Outcome.REUSED
         assert rotation.authorization == replace(current, revoked_at=NOW + 10)
         assert await call(store.get, added.id) == rotation.authorization
@@ -615,7 +610,7 @@ class ThrottleStoreContract:
 
     async def test_backs_off_exponentially(self, store: ThrottleStore) -> None:
         now = NOW
-        waits = []
+        waits: list[float] = []
         for _ in range(6):
             assert await call(store.attempt, "k", now, self.limit) == 0.0
             wait = await call(store.attempt, "k", now, self.limit) if len(waits) > 1 else 0.0
@@ -663,9 +658,7 @@ class ThrottleStoreContract:
             assert await call(store.attempt, "k", NOW, self.limit) == 0.0
         assert await call(store.attempt, "k", NOW, self.limit) == 10.0
 
-    async def test_lets_no_more_through_at_once_than_one_by_one(
-        self, store: ThrottleStore
-    ) -> None:
+    async def test_lets_no_more_through_at_once_than_one_by_one(self, store: ThrottleStore) -> None:
         waits = await together(store.attempt, 50, "k", NOW, self.limit)
         assert Counter(waits) == {0.0: 3, 10.0: 47}
 

@@ -4,7 +4,8 @@
     stores = SQLStores.open("postgresql://app@db/app", sync=True)          # Flask, Django
     stores.database.create_all()
 
-With ``sync=True`` all methods are ``def`` and run in the calling thread; otherwise all are ``async def``.
+With ``sync=True`` all methods are ``def`` and run in the calling thread; otherwise all are ``async
+def``.
 """
 
 from __future__ import annotations
@@ -67,8 +68,11 @@ class SQLStores(Generic[D]):
     @staticmethod
     def open(url: DatabaseURL, /, *, sync: Literal[False] = False) -> SQLStores[AsyncDatabase]: ...
     @staticmethod
-    def open(url: DatabaseURL, /, *, sync: bool = False) -> SQLStores[SyncDatabase] | SQLStores[AsyncDatabase]:
-        """The stores at a URL, with the settings that `Database.sync` and `Database.asynchronous` begin with.
+    def open(
+        url: DatabaseURL, /, *, sync: bool = False
+    ) -> SQLStores[SyncDatabase] | SQLStores[AsyncDatabase]:
+        """The stores at a URL, with the settings that `Database.sync` and `Database.asynchronous`
+        begin with.
 
         Raises:
             ConfigurationError: The URL cannot be used, or its driver is not installed.

@@ -5,7 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Integer, and_, bindparam, case, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from bezant.stores import Authorization, Outcome, Rotation
 from bezant.stores.rotation import decide
@@ -64,9 +76,15 @@ ROTATE = Prepared(
 )
 # A row that was revoked ended then; see the schema on sweep_at.
 REVOKED = {"revoked_at": NOW, "sweep_at": NOW}
-REVOKE = Prepared(update(table).where(c.id == ID, _live_at(NOW)).values(REVOKED).returning(*COLUMNS))
-REVOKE_FOR_SUBJECT = Prepared(update(table).where(c.subject == SUBJECT, _live_at(NOW)).values(REVOKED))
-REVOKE_FOR_CLIENT = Prepared(update(table).where(c.client_id == CLIENT_ID, _live_at(NOW)).values(REVOKED))
+REVOKE = Prepared(
+    update(table).where(c.id == ID, _live_at(NOW)).values(REVOKED).returning(*COLUMNS)
+)
+REVOKE_FOR_SUBJECT = Prepared(
+    update(table).where(c.subject == SUBJECT, _live_at(NOW)).values(REVOKED)
+)
+REVOKE_FOR_CLIENT = Prepared(
+    update(table).where(c.client_id == CLIENT_ID, _live_at(NOW)).values(REVOKED)
+)
 
 MOST = bindparam("most", type_=Integer())
 LIVE = select(*COLUMNS).where(_live_at(NOW)).order_by(c.created_at.desc()).limit(MOST)
@@ -81,7 +99,9 @@ DUE = select(c.id).where(c.sweep_at < BEFORE).order_by(c.sweep_at).limit(STEP)
 PURGE = Prepared(delete(table).where(c.id.in_(DUE), _ended_before(BEFORE)))
 POSTPONE = Prepared(
     update(table)
-    .where(c.id.in_(DUE), c.revoked_at.is_(None), c.expires_at >= BEFORE, c.idle_expires_at >= BEFORE)
+    .where(
+        c.id.in_(DUE), c.revoked_at.is_(None), c.expires_at >= BEFORE, c.idle_expires_at >= BEFORE
+    )
     .values(sweep_at=END)
 )
 
@@ -126,12 +146,19 @@ def rotate(
     /,
 ) -> Rotation:
     """Spend one generation, atomically; see `bezant.stores.AuthorizationStore.rotate`."""
-    spend = {"id": authorization_id, "client_id": client_id, "known": generation, "now": now, "idle_end": idle_expires_at}
+    spend = {
+        "id": authorization_id,
+        "client_id": client_id,
+        "known": generation,
+        "now": now,
+        "idle_end": idle_expires_at,
+    }
     rotated = _read(ROTATE.row(connection, **spend))
     if rotated is not None:
         return Rotation(Outcome.ROTATED, rotated)
     with transaction(connection):
-        # Held, the row cannot change any more, so the reason found is the reason until the end of the transaction.
+        # Held, the row cannot change any more, so the reason found is the reason until the end of
+        # the transaction.
         found = _read(HOLD.row(connection, id=authorization_id))
         outcome = decide(found, client_id, generation, now, retry_window)
         if outcome is Outcome.UNKNOWN:
@@ -208,4 +235,6 @@ def _read(row: Row | None) -> Authorization | None:
 
 def _authorization(row: Row) -> Authorization:
     id_, client_id, subject, scopes, audience, *rest = row
-    return Authorization(id_, client_id, subject, tuple(json.loads(scopes)), tuple(json.loads(audience)), *rest)
+    return Authorization(
+        id_, client_id, subject, tuple(json.loads(scopes)), tuple(json.loads(audience)), *rest
+    )

@@ -81,14 +81,28 @@ def _fields(client: Client) -> dict[str, Any]:
 
 
 def _client(row: Row) -> Client:
-    client_id, grants, scopes, audience, auth_method, secrets, name, active, introspect, ttl, window = row
+    (
+        client_id,
+        grants,
+        scopes,
+        audience,
+        auth_method,
+        secrets,
+        name,
+        active,
+        introspect,
+        ttl,
+        window,
+    ) = row
     return Client(
         client_id,
         grants=frozenset(json.loads(grants)),
         scopes=tuple(json.loads(scopes)),
         audience=tuple(json.loads(audience)),
         auth_method=auth_method,
-        secrets=tuple(ClientSecret(hashed, expires_at) for hashed, expires_at in json.loads(secrets)),
+        secrets=tuple(
+            ClientSecret(hashed, expires_at) for hashed, expires_at in json.loads(secrets)
+        ),
         name=name,
         active=bool(active),
         introspect=bool(introspect),

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, MetaData
+from sqlalchemy.exc import DBAPIError
 
 from bezant.errors import StoreUnavailable
 from bezant.runtime import MaybeAwaitable
@@ -30,14 +31,19 @@ T = TypeVar("T")
 class Database(ABC):
     """Runs units of work: plain functions that take a SQLAlchemy `Connection` first.
 
-    The same unit runs in a thread, on an asynchronous driver, or batched with others, so it is written once. It may be
-    run again after it lost against another transaction, so it changes nothing but the database, and it neither commits
-    nor rolls back.
+    The same unit runs in a thread, on an asynchronous driver, or batched with others, so it is
+    written once. It may be run again after it lost against another transaction, so it changes
+    nothing but the database, and it neither commits nor rolls back.
     """
 
     @staticmethod
     def sync(
-        url: DatabaseURL, /, *, timeout: float = 2.0, pool_size: int = 10, synchronous: Synchronous = "FULL"
+        url: DatabaseURL,
+        /,
+        *,
+        timeout: float = 2.0,
+        pool_size: int = 10,
+        synchronous: Synchronous = "FULL",
     ) -> SyncDatabase:
         """A database for threads: Flask, Django, scripts.
 
@@ -45,33 +51,45 @@ class Database(ABC):
             url: ``sqlite:////path/to/file.db`` or ``postgresql://user:password@host/database``.
             timeout: Seconds to wait for a connection, and for a lock.
             pool_size: Connections at most.
-            synchronous: SQLite only. ``FULL``: what was answered survives the loss of power. ``NORMAL``: faster, and
-                the last moments may be lost then, but never by the end of a process.
+            synchronous: SQLite only. ``FULL``: what was answered survives the loss of power.
+                ``NORMAL``: faster, and the last moments may be lost then, but never by the end of a
+                process.
 
         Raises:
             ConfigurationError: The URL cannot be used, or its driver is not installed.
         """
         parsed = engines.parse(url)
-        engine = engines.sync_engine(parsed, timeout=timeout, pool_size=pool_size, synchronous=synchronous)
+        engine = engines.sync_engine(
+            parsed, timeout=timeout, pool_size=pool_size, synchronous=synchronous
+        )
         return SyncDatabase(engine, timeout=timeout)
 
     @staticmethod
     def asynchronous(
-        url: DatabaseURL, /, *, timeout: float = 2.0, pool_size: int = 10, synchronous: Synchronous = "FULL"
+        url: DatabaseURL,
+        /,
+        *,
+        timeout: float = 2.0,
+        pool_size: int = 10,
+        synchronous: Synchronous = "FULL",
     ) -> AsyncDatabase:
         """A database for an event loop: FastAPI, aiohttp.
 
-        ``sqlite://`` runs on one thread that commits concurrent work together; ``postgresql://`` on psycopg,
-        ``postgresql+asyncpg://`` on asyncpg. Arguments and errors are those of `sync`.
+        ``sqlite://`` runs on one thread that commits concurrent work together; ``postgresql://`` on
+        psycopg, ``postgresql+asyncpg://`` on asyncpg. Arguments and errors are those of `sync`.
         """
         parsed = engines.parse(url)
         if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
             from bezant.stores.sql.writer import WriterDatabase
 
-            return WriterDatabase(engines.writer_engine(parsed, synchronous=synchronous), timeout=timeout)
+            return WriterDatabase(
+                engines.writer_engine(parsed, synchronous=synchronous), timeout=timeout
+            )
         from bezant.stores.sql.pooled import PooledDatabase
 
-        engine = engines.async_engine(parsed, timeout=timeout, pool_size=pool_size, synchronous=synchronous)
+        engine = engines.async_engine(
+            parsed, timeout=timeout, pool_size=pool_size, synchronous=synchronous
+        )
         return PooledDatabase(engine, limit=pool_size, timeout=timeout)
 
     @abstractmethod
@@ -85,8 +103,10 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def bind(self, unit: Callable[Concatenate[Connection, P], T], /) -> Callable[P, MaybeAwaitable[T]]:
-        """A function that runs a unit of work: plain ``def`` for threads, ``async def`` under an event loop."""
+    def bind(
+        self, unit: Callable[Concatenate[Connection, P], T], /
+    ) -> Callable[P, MaybeAwaitable[T]]:
+        """A function that runs a unit: ``def`` for threads, ``async def`` under an event loop."""
 
     def create_all(self, tables: MetaData = metadata, /) -> MaybeAwaitable[None]:
         """Create the tables that are missing. Applications with Alembic migrate instead."""
@@ -116,7 +136,9 @@ class SyncDatabase(Database):
         self._process = os.getpid()
         self._write_lock = Lock() if engine.dialect.name == "sqlite" else None
 
-    def run(self, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def run(
+        self, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         if self._process != os.getpid():
             self._after_fork()
         patience = Patience(self._timeout)
@@ -125,7 +147,7 @@ class SyncDatabase(Database):
                 try:
                     with self._engine.connect() as connection:
                         return perform(connection, unit, *args, **kwargs)
-                except Exception as error:
+                except DBAPIError as error:
                     nap = patience.nap(error)
                 time.sleep(nap)
 
@@ -136,7 +158,7 @@ class SyncDatabase(Database):
 
     @contextmanager
     def _turn(self, unit: Callable[..., object]) -> Iterator[None]:
-        """Let threads that write queue for SQLite's one write lock, where they would all poll for it otherwise."""
+        """Queue for SQLite's one write lock, which many threads would else wear out by polling."""
         if self._write_lock is None or kind_of(unit) is Kind.READ:
             yield
         elif self._write_lock.acquire(timeout=self._timeout):
@@ -164,9 +186,13 @@ class AsyncDatabase(Database):
     """Runs units of work under an event loop."""
 
     @abstractmethod
-    async def run(self, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    async def run(
+        self, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
 
-    def bind(self, unit: Callable[Concatenate[Connection, P], T], /) -> Callable[P, MaybeAwaitable[T]]:
+    def bind(
+        self, unit: Callable[Concatenate[Connection, P], T], /
+    ) -> Callable[P, MaybeAwaitable[T]]:
         async def verb(*args: P.args, **kwargs: P.kwargs) -> T:
             return await self.run(unit, *args, **kwargs)
 
@@ -180,7 +206,11 @@ class AsyncDatabase(Database):
 
 
 def perform(
-    connection: Connection, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    connection: Connection,
+    unit: Callable[Concatenate[Connection, P], T],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
 ) -> T:
     """Run a unit with what its kind needs around it."""
     if kind_of(unit) is not Kind.TRANSACTION:

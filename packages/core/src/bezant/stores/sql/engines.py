@@ -1,7 +1,7 @@
 """Engines with the settings that the stores rely on.
 
-Every connection commits each statement by itself (see `bezant.stores.sql.units`), no error shows a parameter, and
-nothing waits longer than a timeout for a connection or for a lock.
+Every connection commits each statement by itself (see `bezant.stores.sql.units`), no error shows a
+parameter, and nothing waits longer than a timeout for a connection or for a lock.
 """
 
 from __future__ import annotations
@@ -11,15 +11,38 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import URL, Engine, NullPool, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InvalidatePoolError, InvalidRequestError, NoSuchModuleError
+from sqlalchemy import (
+    URL,
+    AsyncAdaptedQueuePool,
+    Engine,
+    NullPool,
+    Pool,
+    QueuePool,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.exc import (
+    ArgumentError,
+    InvalidatePoolError,
+    InvalidRequestError,
+    NoSuchModuleError,
+)
 
 from bezant.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["DatabaseURL", "Synchronous", "async_engine", "autocommitting", "parse", "sync_engine", "writer_engine"]
+__all__ = [
+    "DatabaseURL",
+    "Synchronous",
+    "async_engine",
+    "autocommitting",
+    "parse",
+    "sync_engine",
+    "writer_engine",
+]
 
 E = TypeVar("E")
 
@@ -29,7 +52,8 @@ Synchronous: TypeAlias = Literal["FULL", "NORMAL"]
 _PREPARED = "bezant_autocommit"
 
 BUSY_TIMEOUT = 0.003
-"""Seconds that SQLite itself waits for a lock; the rest of the waiting is `bezant.stores.sql.patience`."""
+"""Seconds that SQLite itself waits for a lock; the rest of the waiting is
+`bezant.stores.sql.patience`."""
 
 SETTING = "database URL"
 SYNCHRONOUS_TWIN = {"sqlite+aiosqlite": "sqlite", "postgresql+asyncpg": "postgresql+psycopg"}
@@ -39,14 +63,16 @@ def parse(url: DatabaseURL) -> URL:
     """Read a database URL.
 
     Raises:
-        ConfigurationError: It is no URL, or of a database other than SQLite and PostgreSQL. The URL itself, which may
-            hold a password, is not repeated.
+        ConfigurationError: It is no URL, or of a database other than SQLite and PostgreSQL. The URL
+            itself, which may hold a password, is not repeated.
     """
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise ConfigurationError(
-            SETTING, "write it like sqlite:////var/lib/app/bezant.db or postgresql://user:password@host/database"
+            SETTING,
+            "write it like sqlite:////var/lib/app/bezant.db "
+            "or postgresql://user:password@host/database",
         ) from None
     backend = parsed.get_backend_name()
     if backend not in ("sqlite", "postgresql"):
@@ -55,33 +81,33 @@ def parse(url: DatabaseURL) -> URL:
 
 
 def sync_engine(url: URL, *, timeout: float, pool_size: int, synchronous: Synchronous) -> Engine:
-    """An engine for threads. A URL that names an asynchronous driver gets the synchronous one of its database."""
+    """An engine for threads; in place of an asynchronous driver its synchronous twin."""
     url = url.set(drivername=SYNCHRONOUS_TWIN.get(url.drivername, url.drivername))
-    options = _options(url, timeout)
-    if _in_memory(url):
-        pool_size = 1  # such a database lives in one connection, which all threads take turns on
-    engine = _created(
-        create_engine, url, **options, poolclass=QueuePool, pool_size=pool_size, max_overflow=0, pool_timeout=timeout
-    )
+    pool = _pool(url, QueuePool, timeout, pool_size)
+    engine = _created(create_engine, url, timeout, **pool)
     _prepare(engine, timeout, synchronous)
     return engine
 
 
 def writer_engine(url: URL, *, synchronous: Synchronous) -> Engine:
     """An engine for the one connection of a SQLite writer thread."""
-    engine = _created(create_engine, url.set(drivername="sqlite"), **_options(url, 0.0), poolclass=NullPool)
+    engine = _created(create_engine, url.set(drivername="sqlite"), 0.0, poolclass=NullPool)
     _prepare(engine, 0.0, synchronous)
     return engine
 
 
-def async_engine(url: URL, *, timeout: float, pool_size: int, synchronous: Synchronous) -> AsyncEngine:
+def async_engine(
+    url: URL, *, timeout: float, pool_size: int, synchronous: Synchronous
+) -> AsyncEngine:
     """An engine for an event loop; ``postgresql://`` without a driver means psycopg."""
     if find_spec("greenlet") is None:
-        raise ConfigurationError(SETTING, "an asynchronous driver needs greenlet: pip install 'bezant[sql-async]'")
+        raise ConfigurationError(
+            SETTING, "an asynchronous driver needs greenlet: pip install 'bezant[sql-async]'"
+        )
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    pool = {} if _in_memory(url) else {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": timeout}
-    engine = _created(create_async_engine, url, **_options(url, timeout), **pool)
+    pool = _pool(url, AsyncAdaptedQueuePool, timeout, pool_size)
+    engine = _created(create_async_engine, url, timeout, **pool)
     _prepare(engine.sync_engine, timeout, synchronous)
     return engine
 
@@ -93,31 +119,56 @@ def autocommitting(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
-def _created(create: Callable[..., E], url: URL, **options: Any) -> E:
+def _created(create: Callable[..., E], url: URL, timeout: float, **pool: Any) -> E:
+    # What the URL says itself wins.
+    arguments = {k: v for k, v in _arguments(url, timeout).items() if k not in url.query}
     try:
-        return create(url, isolation_level="AUTOCOMMIT", hide_parameters=True, execution_options={_PREPARED: True}, **options)
+        return create(
+            url,
+            connect_args=arguments,
+            execution_options={_PREPARED: True},
+            hide_parameters=True,
+            isolation_level="AUTOCOMMIT",
+            **pool,
+        )
     except ModuleNotFoundError as missing:
-        raise ConfigurationError(SETTING, f"{url.drivername} needs the package {missing.name}") from None
+        raise ConfigurationError(
+            SETTING, f"{url.drivername} needs the package {missing.name}"
+        ) from None
     except (NoSuchModuleError, InvalidRequestError):
-        raise ConfigurationError(SETTING, f"{url.drivername} is no driver that can be used here") from None
+        raise ConfigurationError(
+            SETTING, f"{url.drivername} is no driver that can be used here"
+        ) from None
 
 
 def _in_memory(url: URL) -> bool:
     return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
 
-def _options(url: URL, timeout: float) -> dict[str, Any]:
-    if url.get_backend_name() == "sqlite":
-        arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT}
-        if "aiosqlite" not in url.drivername:
-            arguments["check_same_thread"] = False  # the pool hands a connection to one thread at a time
-    elif url.get_driver_name() == "asyncpg":
-        arguments = {"timeout": timeout}
-    else:
-        milliseconds = str(int(timeout * 1000))
-        arguments = {"connect_timeout": max(2, round(timeout)), "tcp_user_timeout": milliseconds}
-    # What the URL says itself wins.
-    return {"connect_args": {name: value for name, value in arguments.items() if name not in url.query}}
+def _pool(url: URL, poolclass: type[Pool], timeout: float, size: int) -> dict[str, Any]:
+    if _in_memory(url):
+        size = 1  # such a database lives in its connection, which all have to share
+    return {
+        "poolclass": poolclass,
+        "pool_size": size,
+        "max_overflow": 0,
+        "pool_timeout": timeout,
+    }
+
+
+def _arguments(url: URL, timeout: float) -> dict[str, Any]:
+    """What each driver is told when it connects."""
+    match url.get_driver_name():
+        case "aiosqlite":
+            return {"timeout": BUSY_TIMEOUT}
+        case "pysqlite":
+            # The pool lends a connection to one thread at a time.
+            return {"timeout": BUSY_TIMEOUT, "check_same_thread": False}
+        case "asyncpg":
+            return {"timeout": timeout}
+        case _:
+            milliseconds = str(int(timeout * 1000))
+            return {"connect_timeout": max(2, round(timeout)), "tcp_user_timeout": milliseconds}
 
 
 def _prepare(engine: Engine, timeout: float, synchronous: Synchronous) -> None:
@@ -143,8 +194,8 @@ def _prepare(engine: Engine, timeout: float, synchronous: Synchronous) -> None:
 def _refuse_dead(connection: Any, record: object, proxy: object) -> None:
     """Notice that the server hung up while a connection was idle, without asking it.
 
-    An idle connection has nothing to read, unless the server closed it: after a restart every connection of the pool
-    is replaced before a request can fail on it.
+    An idle connection has nothing to read, unless the server closed it: after a restart every
+    connection of the pool is replaced before a request can fail on it.
     """
     driver = getattr(connection, "driver_connection", connection)
     if hasattr(driver, "is_closed"):

@@ -14,11 +14,13 @@ from bezant.errors import StoreUnavailable
 __all__ = ["is_busy", "is_conflict", "translated", "unavailable"]
 
 CONFLICTS = frozenset({"40001", "40P01"})
-"""SQLSTATE of a serialization failure and of a deadlock: another transaction won, this one may run again."""
+"""SQLSTATE of a serialization failure and of a deadlock: another transaction won, this one may run
+again."""
 
 AWAY = ("08", "40", "53", "57", "58", "25006", "55P03")
-"""Beginnings of the SQLSTATE of a server that cannot answer: connection lost, conflict, resources exhausted (disk full,
-too many connections), shutting down or starting, system error, a standby that only reads, a lock held too long."""
+"""Beginnings of the SQLSTATE of a server that cannot answer: connection lost, conflict, resources
+exhausted (disk full, too many connections), shutting down or starting, system error, a standby that
+only reads, a lock held too long."""
 
 SQLITE_AWAY = frozenset(
     {
@@ -44,7 +46,9 @@ def is_busy(error: Exception) -> bool:
 
 def is_away(error: Exception) -> bool:
     """Whether the database cannot answer now, as opposed to: was asked something wrong."""
-    if isinstance(error, PoolTimeout | OSError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+    if isinstance(error, PoolTimeout | OSError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    ):
         return True
     cause = _cause(error)
     if isinstance(cause, sqlite3.Error):
@@ -57,7 +61,7 @@ def is_away(error: Exception) -> bool:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the errors of a database that cannot answer into one that carries no text of statements or values.
+    """Turn the errors of a database that cannot answer into one without statements and values.
 
     Raises:
         StoreUnavailable: The database cannot answer now.
@@ -74,7 +78,9 @@ def unavailable(error: Exception) -> StoreUnavailable:
     """What to raise for an error of a database that cannot answer."""
     cause = _cause(error)
     name = getattr(cause, "sqlite_errorname", None) or _sqlstate(cause)
-    return StoreUnavailable(f"the database cannot answer: {type(cause).__name__}{f' {name}' if name else ''}")
+    return StoreUnavailable(
+        f"the database cannot answer: {type(cause).__name__}{f' {name}' if name else ''}"
+    )
 
 
 def _cause(error: Exception) -> BaseException:

@@ -19,10 +19,14 @@ c = table.c
 KID = bindparam("kid", type_=c.kid.type)
 
 LOAD = Prepared(
-    select(c.kid, c.algorithm, c.sequence, c.sealed, c.created_at, c.activates_at, c.retired_at).order_by(c.sequence)
+    select(
+        c.kid, c.algorithm, c.sequence, c.sealed, c.created_at, c.activates_at, c.retired_at
+    ).order_by(c.sequence)
 )
 ADD = Prepared(insert_unless_there(table))
-RETIRE = Prepared(update(table).where(c.kid == KID, c.retired_at.is_(None)).values(retired_at=bindparam("now")))
+RETIRE = Prepared(
+    update(table).where(c.kid == KID, c.retired_at.is_(None)).values(retired_at=bindparam("now"))
+)
 REMOVE = Prepared(delete(table).where(c.kid == KID))
 
 

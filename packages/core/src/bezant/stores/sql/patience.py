@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import time
 
+from sqlalchemy.exc import DBAPIError
+
 from bezant.stores.sql.faults import is_busy, is_conflict
 
 __all__ = ["Patience"]
@@ -12,8 +14,9 @@ __all__ = ["Patience"]
 NAP = 0.002
 """Seconds between two tries for SQLite's one write lock, at most.
 
-SQLite itself waits up to 0.1 s between tries. Against other processes that write without a break, each holding the lock
-nearly all the time, that is too few tries to get it within two seconds; short random naps do.
+SQLite itself waits up to 0.1 s between tries. Against other processes that write without a break,
+each holding the lock nearly all the time, that is too few tries to get it within two seconds; short
+random naps do.
 """
 
 
@@ -28,11 +31,11 @@ class Patience:
         self._deadline = time.monotonic() + timeout
         self._conflicts = 0
 
-    def nap(self, error: Exception) -> float:
+    def nap(self, error: DBAPIError) -> float:
         """Seconds to wait before the next try.
 
         Raises:
-            Exception: The error itself, when another try is no use.
+            DBAPIError: The error itself, when another try is no use.
         """
         if is_busy(error) and time.monotonic() < self._deadline:
             return random.uniform(0.0, NAP)  # noqa: S311 (spreads out, hides nothing)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bezant.stores.sql import engines
@@ -24,20 +25,24 @@ class PooledDatabase(AsyncDatabase):
     """Runs units of work on an asynchronous driver.
 
     Args:
-        engine: An asynchronous engine, such as the application's own; like all of them it belongs to one event loop.
+        engine: An asynchronous engine, such as the application's own; like all of them it belongs
+            to one event loop.
         limit: Units that run at once, at most; no more than the engine's pool has connections.
-        timeout: Seconds to wait for a connection. Nothing takes longer than three times that in all, also when the
-            server hangs.
+        timeout: Seconds to wait for a connection. Nothing takes longer than three times that in
+            all, also when the server hangs.
     """
 
     def __init__(self, engine: AsyncEngine, *, limit: int = 5, timeout: float = 2.0) -> None:
         self.engine = engine
         self._engine = AsyncEngine(engines.autocommitting(engine.sync_engine))
-        # The pool would let a task that comes back at once pass those that wait. A semaphore keeps the order.
+        # The pool would let a task that comes back at once pass those that wait. A semaphore keeps
+        # the order.
         self._turns = asyncio.Semaphore(limit)
         self._timeout = timeout
 
-    async def run(self, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(
+        self, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         with translated():
             async with asyncio.timeout(self._timeout):
                 await self._turns.acquire()
@@ -47,13 +52,15 @@ class PooledDatabase(AsyncDatabase):
             finally:
                 self._turns.release()
 
-    async def _run(self, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _run(
+        self, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         patience = Patience(self._timeout)
         while True:
             try:
                 async with self._engine.connect() as connection:
                     return await connection.run_sync(perform, unit, *args, **kwargs)
-            except Exception as error:
+            except DBAPIError as error:
                 nap = patience.nap(error)
             await asyncio.sleep(nap)
 

@@ -1,7 +1,8 @@
 """Statements compiled once per dialect and run on the driver's cursor.
 
-`Connection.execute` spends more on looking up, binding and wrapping than SQLite spends on the statement. The stores'
-statements never change and their types need no conversion, so they are kept as text and go to the driver as they are.
+`Connection.execute` spends more on looking up, binding and wrapping than SQLite spends on the
+statement. The stores' statements never change and their types need no conversion, so they are kept
+as text and go to the driver as they are.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class Prepared:
         """Run a statement that returns no rows; how many it touched."""
         return self._run(connection, parameters, _count)
 
-    def _run(self, connection: Connection, parameters: Mapping[str, Any], outcome: Callable[[Any], T]) -> T:
+    def _run(
+        self, connection: Connection, parameters: Mapping[str, Any], outcome: Callable[[Any], T]
+    ) -> T:
         dialect = connection.dialect
         text = self._ready.get(dialect)
         if text is None:
@@ -73,7 +76,9 @@ class _Text:
     def __init__(self, compiled: Any) -> None:
         self.sql: str = compiled.string
         self._names: Sequence[str] | None = compiled.positiontup
-        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
+        self._constants = {
+            name: value for name, value in compiled.params.items() if value is not None
+        }
 
     def arrange(self, parameters: Mapping[str, Any]) -> Any:
         if self._constants:
@@ -92,16 +97,22 @@ def _count(cursor: Any) -> int:
 
 
 def _fail(connection: Connection, cursor: Any, error: BaseException) -> None:
-    """Do what SQLAlchemy does after a failure: drop a broken connection, raise its own kind of error."""
+    """Do as SQLAlchemy does: drop a broken connection, raise its own kind of error."""
     dialect = connection.dialect
     base = dialect.loaded_dbapi.Error
     if not isinstance(error, base):
         if not isinstance(error, Exception):
-            connection.invalidate(error)  # cancelled half way: nobody knows what the driver still waits for
+            connection.invalidate(error)  # cancelled: nobody knows what the driver waits for
         return
     broken = dialect.is_disconnect(error, connection.connection, cursor)
     if broken:
         connection.invalidate(error)
     raise DBAPIError.instance(
-        None, None, error, base, hide_parameters=True, connection_invalidated=broken, dialect=dialect
+        None,
+        None,
+        error,
+        base,
+        hide_parameters=True,
+        connection_invalidated=broken,
+        dialect=dialect,
     ) from None

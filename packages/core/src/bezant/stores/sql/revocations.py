@@ -41,7 +41,9 @@ PURGE = Prepared(delete(table).where(tuple_(c.kind, c.value).in_(EXPIRED)))
 
 @one_statement
 def add(connection: Connection, revocation: Revocation, /) -> None:
-    """Store one; of two with the same kind and value the later ``issued_before`` and ``expires_at`` stay."""
+    """Store one; of two with the same kind and value the later ``issued_before`` and ``expires_at``
+    stay.
+    """
     ADD.count(
         connection,
         kind=revocation.kind,

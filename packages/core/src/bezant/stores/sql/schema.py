@@ -1,7 +1,7 @@
 """The tables, for Alembic and for `Database.create_all`.
 
-Only types that every driver hands over as Python values without conversion: times are floating point seconds since the
-epoch, lists are JSON text. Everything compared is compared exactly.
+Only types that every driver hands over as Python values without conversion: times are floating
+point seconds since the epoch, lists are JSON text. Everything compared is compared exactly.
 """
 
 from __future__ import annotations
@@ -65,12 +65,14 @@ authorizations = Table(
     Column("rotated_at", Double, nullable=False),
     Column("revoked_at", Double),
     Column("address", Text, nullable=False),
-    # Purging looks at a row from this time on. It is never later than the end of the row, and a refresh leaves it
-    # alone: no index changes when a generation does.
+    # Purging looks at a row from this time on. It is never later than the end of the row, and a
+    # refresh leaves it alone: no index changes when a generation does.
     Column("sweep_at", Double, nullable=False),
-    # The id is random, so one tree holding the row is half the pages to write of an index beside a heap.
+    # The id is random, so one tree holding the row is half the pages to write of an index beside a
+    # heap.
     sqlite_with_rowid=False,
-    # Room on each page for the next generation of its rows, so that PostgreSQL updates them without touching indexes.
+    # Room on each page for the next generation of its rows, so that PostgreSQL updates them without
+    # touching indexes.
     postgresql_with={"fillfactor": 80},
 )
 Index(None, authorizations.c.subject, authorizations.c.created_at)

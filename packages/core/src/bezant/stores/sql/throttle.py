@@ -42,7 +42,9 @@ def _replace_allowance(insert: Insert) -> ClauseElement:
 
 COUNT = Prepared(upsert(attempts, _count_unless_blocked))
 BLOCKED_UNTIL = Prepared(select(a.blocked_until).where(a.key == bindparam("of")))
-BLOCK = Prepared(update(attempts).where(a.key == bindparam("of")).values(blocked_until=bindparam("until")))
+BLOCK = Prepared(
+    update(attempts).where(a.key == bindparam("of")).values(blocked_until=bindparam("until"))
+)
 REFUND = Prepared(
     update(attempts)
     .where(a.key == bindparam("of"))
@@ -56,17 +58,26 @@ SPEND = Prepared(
 )
 BEFORE = bindparam("before", type_=a.touched_at.type)
 PURGE_ATTEMPTS = Prepared(
-    delete(attempts).where(a.key.in_(select(a.key).where(a.touched_at < BEFORE).limit(STEP)), a.touched_at < BEFORE)
+    delete(attempts).where(
+        a.key.in_(select(a.key).where(a.touched_at < BEFORE).limit(STEP)), a.touched_at < BEFORE
+    )
 )
 PURGE_ALLOWANCES = Prepared(
-    delete(allowances).where(w.key.in_(select(w.key).where(w.expires_at < BEFORE).limit(STEP)), w.expires_at < BEFORE)
+    delete(allowances).where(
+        w.key.in_(select(w.key).where(w.expires_at < BEFORE).limit(STEP)), w.expires_at < BEFORE
+    )
 )
 
 
 def attempt(connection: Connection, key: str, now: float, limit: ThrottleLimit, /) -> float:
     """Count an attempt unless the key is blocked; see `bezant.stores.ThrottleStore.attempt`."""
     counted = COUNT.row(
-        connection, key=key, attempts=1, blocked_until=0.0, touched_at=now, forgotten=now - limit.memory
+        connection,
+        key=key,
+        attempts=1,
+        blocked_until=0.0,
+        touched_at=now,
+        forgotten=now - limit.memory,
     )
     # Counted or not, the first statement holds the row until the transaction ends.
     if counted is None:

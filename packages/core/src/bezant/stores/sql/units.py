@@ -1,7 +1,7 @@
 """Units of work: plain functions over a connection, and where their transactions begin and end.
 
-Connections commit each statement by itself. A transaction is where one is begun: around a whole unit by the `Database`
-that runs it, or around a part of it by `transaction`.
+Connections commit each statement by itself. A transaction is where one is begun: around a whole
+unit by the `Database` that runs it, or around a part of it by `transaction`.
 """
 
 from __future__ import annotations
@@ -40,13 +40,16 @@ class Kind(Enum):
 
 
 def reads(unit: F) -> F:
-    """Mark a unit of work that only reads. Each of its statements sees what was committed when it began."""
+    """Mark a unit of work that only reads; each statement sees what was committed before it."""
     unit.__bezant_kind__ = Kind.READ  # type: ignore[attr-defined]
     return unit
 
 
 def one_statement(unit: F) -> F:
-    """Mark a unit of work that writes by one statement; should it need more, it puts them into a `transaction`."""
+    """Mark a unit of work that writes by one statement.
+
+    Should it need more after all, it puts them into a `transaction`.
+    """
     unit.__bezant_kind__ = Kind.STATEMENT  # type: ignore[attr-defined]
     return unit
 
@@ -81,7 +84,9 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 
 def begin(connection: Connection) -> None:
-    """Begin a transaction, on SQLite one that may write from the start: one that reads first cannot always go on."""
+    """Begin a transaction, on SQLite one that may write from the start: one that reads first cannot
+    always go on.
+    """
     (BEGIN_IMMEDIATE if connection.dialect.name == "sqlite" else BEGIN).count(connection)
 
 

@@ -1,4 +1,4 @@
-"""``INSERT ... ON CONFLICT``, which SQLite and PostgreSQL spell alike and SQLAlchemy keeps apart."""
+"""``INSERT ... ON CONFLICT``: alike in SQLite and PostgreSQL, kept apart by SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def insert_unless_there(table: Table) -> Callable[[Dialect], ClauseElement]:
     return lambda dialect: _insert(dialect, table).on_conflict_do_nothing()
 
 
-def upsert(table: Table, change: Callable[[Insert], ClauseElement]) -> Callable[[Dialect], ClauseElement]:
+def upsert(
+    table: Table, change: Callable[[Insert], ClauseElement]
+) -> Callable[[Dialect], ClauseElement]:
     """Insert a row, or do what ``change`` adds to the statement to the one that is there."""
     return lambda dialect: change(_insert(dialect, table))
 

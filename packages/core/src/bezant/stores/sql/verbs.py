@@ -18,14 +18,15 @@ T = TypeVar("T")
 
 
 class Store:
-    """A store in a SQL database. Its methods are ``def`` or ``async def``, as its database runs units of work.
+    """A store in a SQL database. Its methods are ``def`` or ``async def``, as its database runs
+    units of work.
 
     Args:
         database: Where the tables are.
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
 
 
 class Verb(Generic[P, T]):
@@ -50,7 +51,7 @@ class Verb(Generic[P, T]):
     def __get__(self, store: Store | None, owner: type) -> Self | Callable[P, MaybeAwaitable[T]]:
         if store is None:
             return self
-        method: Any = self._bind(store._database)
+        method: Any = self._bind(store.database)
         method.__name__ = self._name
         method.__qualname__ = f"{owner.__qualname__}.{self._name}"
         method.__doc__ = self.__doc__
@@ -71,7 +72,8 @@ class Swept(NamedTuple):
 
 
 class Sweep(Verb[[float], int]):
-    """A purge: a unit of work that takes small steps, so that no transaction is long, repeated until all is done.
+    """A purge: a unit of work that takes small steps, so that no transaction is long, repeated
+    until all is done.
 
     Args:
         step: Forgets a bounded number of rows.

@@ -1,7 +1,8 @@
 """SQLite under an event loop: one thread, one connection, many units of work per commit.
 
-A commit that survives the loss of power costs more than ten updates. While the thread waits for the disk, the units of
-other tasks gather; it then runs all of them in one transaction, each in a savepoint of its own, and commits once.
+A commit that survives the loss of power costs more than ten updates. While the thread waits for the
+disk, the units of other tasks gather; it then runs all of them in one transaction, each in a
+savepoint of its own, and commits once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from threading import Lock, Thread
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from bezant.errors import StoreUnavailable
 from bezant.stores.sql.database import AsyncDatabase
@@ -40,10 +41,10 @@ RELEASE = Prepared(text("RELEASE unit"))
 
 
 class WriterDatabase(AsyncDatabase):
-    """Runs units of work on the one connection of a thread of its own, committing concurrent ones together.
+    """Runs units of work on a thread of its own, committing concurrent ones together.
 
-    It may be used from several event loops. The thread starts with the first unit and waits in its queue when there is
-    nothing to do; `close` ends it.
+    It may be used from several event loops. The thread starts with the first unit and waits in its
+    queue when there is nothing to do; `close` ends it.
 
     Args:
         engine: A SQLite engine whose connections commit each statement by themselves.
@@ -62,7 +63,9 @@ class WriterDatabase(AsyncDatabase):
         self._thread: Thread | None = None
         self._closed = False
 
-    async def run(self, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(
+        self, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         job = _Job(unit, args, kwargs)
         if self._process != os.getpid():
             self._reset()  # a fork took neither the thread nor, safely, the connection along
@@ -71,7 +74,10 @@ class WriterDatabase(AsyncDatabase):
                 raise StoreUnavailable("the database was closed")
             if self._thread is None:
                 self._thread = Thread(
-                    target=_work, args=(self.engine, self._queue, self._timeout), name="bezant-sqlite", daemon=True
+                    target=_work,
+                    args=(self.engine, self._queue, self._timeout),
+                    name="bezant-sqlite",
+                    daemon=True,
                 )
                 self._thread.start()
             self._queue.put(job)
@@ -81,13 +87,9 @@ class WriterDatabase(AsyncDatabase):
         """Finish what is queued, then end the thread. Units that come later are refused."""
         with self._lock:
             thread, self._thread, self._closed = self._thread, None, True
-            if thread is None:
-                return
-            end = _Job(_nothing, (), {})
-            self._queue.put(end)
             self._queue.put(None)
-        await end.future
-        thread.join()
+        if thread is not None:
+            await asyncio.to_thread(thread.join)
 
 
 class _Job:
@@ -95,22 +97,22 @@ class _Job:
 
     __slots__ = ("args", "error", "future", "kwargs", "loop", "result", "unit")
 
-    def __init__(self, unit: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def __init__(
+        self, unit: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> None:
         self.unit = unit
         self.args = args
         self.kwargs = kwargs
         self.loop = asyncio.get_running_loop()
         self.future = self.loop.create_future()
         self.result: Any = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
 
     def perform(self, connection: Connection) -> None:
         try:
             self.result = self.unit(connection, *self.args, **self.kwargs)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (all of them belong to the task that waits)
             self.error = unavailable(error) if is_away(error) else error
-        except BaseException as error:
-            self.error = error
 
     def settle(self) -> None:
         if self.future.done():  # the task was cancelled
@@ -124,10 +126,6 @@ class _Job:
 _Queue: TypeAlias = "SimpleQueue[_Job | None]"
 
 
-def _nothing(connection: Connection) -> None:
-    pass
-
-
 def _work(engine: Engine, queue: _Queue, timeout: float) -> None:
     """The life of the thread."""
     connection: Connection | None = None
@@ -139,7 +137,7 @@ def _work(engine: Engine, queue: _Queue, timeout: float) -> None:
                 connection = _patiently(engine.connect, timeout)
                 mark_open(connection)
             _perform(connection, jobs, timeout)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (the thread outlives every error)
             for job in jobs:
                 job.error = job.error or unavailable(error)
         _answer(jobs)
@@ -197,7 +195,7 @@ def _patiently(action: Callable[[], T], timeout: float) -> T:
     while True:
         try:
             return action()
-        except Exception as error:
+        except DBAPIError as error:
             nap = patience.nap(error)
         time.sleep(nap)
 

@@ -1,0 +1,75 @@
+"""Databases for the tests of stores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, cast
+
+import psycopg
+import pytest
+
+from bezant.stores.sql import Database, SQLStores, metadata
+from bezant.testing.stores import call
+from tests.services import postgres, postgres_url, valkey, valkey_url
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.services import Postgres
+
+__all__ = ["postgres", "postgres_url", "shared_postgres_url", "sql", "valkey", "valkey_url"]
+
+Kind = Literal["sqlite", "sqlite-threads", "aiosqlite", "psycopg", "psycopg-threads", "asyncpg"]
+KINDS: tuple[Kind, ...] = (
+    "sqlite",
+    "sqlite-threads",
+    "aiosqlite",
+    "psycopg",
+    "psycopg-threads",
+    "asyncpg",
+)
+"""Every driver; on ``threads`` it is synchronous."""
+
+
+@pytest.fixture(scope="session")
+def shared_postgres_url(postgres: Postgres) -> str:
+    """A database with the tables, which `emptied` makes ready for the next test."""
+    url = postgres.create_database()
+    database = Database.sync(url)
+    database.create_all()
+    database.close()
+    return url
+
+
+def emptied(url: str) -> str:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(f"DELETE FROM {table.name}")
+    return url
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """An empty database."""
+    kind = cast("Kind", request.param)
+    file = f"sqlite:///{tmp_path}/bezant.db"
+    if kind == "sqlite":
+        return Database.asynchronous(file, synchronous="NORMAL")
+    if kind == "sqlite-threads":
+        return Database.sync(file, synchronous="NORMAL")
+    if kind == "aiosqlite":
+        return Database.asynchronous(file.replace("sqlite", "sqlite+aiosqlite", 1))
+    url = emptied(request.getfixturevalue("shared_postgres_url"))
+    if kind == "psycopg":
+        return Database.asynchronous(url)
+    if kind == "psycopg-threads":
+        return Database.sync(url)
+    return Database.asynchronous(url.replace("postgresql", "postgresql+asyncpg", 1))
+
+
+@pytest.fixture
+async def sql(database: Database) -> AsyncIterator[SQLStores[Database]]:
+    """All stores, on every driver."""
+    await call(database.create_all)
+    yield SQLStores(database)
+    await call(database.close)
