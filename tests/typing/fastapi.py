@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, assert_type
 
-from bezant import AuthorizationServer, Principal, TokenVerifier
 from fastapi import FastAPI
+
+from bezant import AuthorizationServer, Principal, TokenVerifier
 from fastapi_bezant import BearerMiddleware, Bezant
 
 
