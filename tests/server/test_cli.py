@@ -510,6 +510,34 @@ def test_keys_of_another_secret_are_told(
     assert "sealed with another secret key" in done.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "variable", "value", "said"),
+    [
+        ([], "BEZANT_ISSUER", "http://id.example.com", "BEZANT_ISSUER: use https"),
+        (["--host", "0.0.0.0"], "BEZANT_PORT", "0", "BEZANT_ISSUER: say under which"),
+        (["--host", "127.0.0.1.invalid"], "BEZANT_ISSUER", "https://x.example", "BEZANT_HOST"),
+        ([], "BEZANT_SECRET_KEY", "canary", "BEZANT_SECRET_KEY: each secret needs"),
+        ([], "BEZANT_ACCESS_TOKEN_TTL", "-1", "BEZANT_ACCESS_TOKEN_TTL: must be greater than 0"),
+        ([], "BEZANT_REDIS_URL", "redis://:canary@127.0.0.1:1", "BEZANT_REDIS_URL: "),
+        ([], "BEZANT_PASSWORD_LANES", "0", "BEZANT_PASSWORD_MEMORY_KIB, _ITERATIONS, _LANES: "),
+    ],
+)
+def test_a_start_that_cannot_be_is_refused_in_one_line(
+    arguments: list[str],
+    variable: str,
+    value: str,
+    said: str,
+    bezant: Bezant,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    done = bezant("serve", "--port", "0", *arguments)
+    assert done.code == 2
+    assert said in done.err.splitlines()[-1]
+    assert "canary" not in done.err
+    assert done.out == ""
+
+
 # All of them
 
 

@@ -51,20 +51,20 @@ def serve(settings: Settings, notify: Callable[[str], None]) -> int:
         StoreUnavailable: The database cannot answer.
     """
     settings.public_url()
-    listener = listen(settings.host, settings.port)
-    port: int = listener.getsockname()[1]
-    settings = settings.model_copy(update={"port": port, "issuer": settings.public_url(port)})
-    check_redis(settings)
-    ring = prepare(settings, notify)
-    configure_logging(settings)
-    notify(f"serving {settings.issuer} (Ctrl-C ends it)")
-    with _signals_end_quietly():
-        if settings.workers == 1:
+    with listen(settings.host, settings.port) as listener:
+        port: int = listener.getsockname()[1]
+        settings = settings.model_copy(update={"port": port, "issuer": settings.public_url(port)})
+        check_redis(settings)
+        ring = prepare(settings, notify)
+        configure_logging(settings)
+        notify(f"serving {settings.issuer} (Ctrl-C ends it)")
+        with _signals_end_quietly():
+            if settings.workers > 1:
+                return _serve_with_workers(settings, listener)
             server = uvicorn.Server(uvicorn_config(create_app(settings, ring), settings))
             _settle_memory()
             server.run(sockets=[listener])
             return 0 if server.started else 1
-        return _serve_with_workers(settings, listener)
 
 
 def prepare(settings: Settings, notify: Callable[[str], None]) -> SecretKeyRing:

@@ -74,16 +74,9 @@ class ResourceGuard:
             BearerError: Missing, bad or insufficient token.
             TemporarilyUnavailable: What must be known to trust a token cannot be read.
         """
-        token = bearer_token(authorization)
-        if token is None:
+        principal = await self.authenticate_if_present(authorization, runtime)
+        if principal is None:
             raise MissingToken
-        try:
-            principal = await self.verifier.averify(token, runtime)
-        except InvalidToken as error:
-            self._events.emit(TokenRejected(at=self.verifier.clock(), reason=error.detail))
-            raise
-        except StoreUnavailable as error:
-            raise TemporarilyUnavailable(detail=str(error)) from error
         if requirement is not None:
             requirement.check(principal, self.verifier.clock())
         return principal
@@ -94,10 +87,16 @@ class ResourceGuard:
         """Like `authenticate`, but a request without credentials passes as nobody. A bad token is
         still refused.
         """
-        try:
-            return await self.authenticate(authorization, runtime)
-        except MissingToken:
+        token = bearer_token(authorization)
+        if token is None:
             return None
+        try:
+            return await self.verifier.averify(token, runtime)
+        except InvalidToken as error:
+            self._events.emit(TokenRejected(at=self.verifier.clock(), reason=error.detail))
+            raise
+        except StoreUnavailable as error:
+            raise TemporarilyUnavailable(detail=str(error)) from error
 
     def challenge(self, error: BearerError) -> str:
         """The value of ``WWW-Authenticate`` (RFC 6750 section 3)."""

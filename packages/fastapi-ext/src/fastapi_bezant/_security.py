@@ -49,25 +49,23 @@ class Protection(SecurityBase):
         bezant, demanded = self.bezant, security_scopes.scopes
         try:
             principal = await bezant.authenticate(connection.scope)
-            if principal is not None:
-                requirement = self.requirement
-                if demanded != self.scopes:  # something between the route and this adds some
-                    requirement |= Requirement(*demanded)
-                self._check(requirement, principal, connection.scope)
-            elif demanded or not self._optional:
-                raise MissingToken
+            if principal is None:
+                if demanded or not self._optional:
+                    raise MissingToken
+                return None
+            requirement = self.requirement
+            if demanded != self.scopes:  # something between the route and this adds some
+                requirement |= Requirement(*demanded)
+            now = bezant.guard.verifier.clock()
+            try:
+                requirement.check(principal, now)
+            except InsufficientScope:
+                # Name all that the route demands: its other dependencies would refuse next.
+                Requirement(*self._scopes_of_route(connection.scope)).check(principal, now)
+                raise
         except OAuthError as error:
             raise bezant.refusal(error, connection.scope) from error
         return principal
-
-    def _check(self, requirement: Requirement, principal: Principal, scope: Scope) -> None:
-        now = self.bezant.guard.verifier.clock()
-        try:
-            requirement.check(principal, now)
-        except InsufficientScope:
-            # Name all that the route demands: its other dependencies would refuse next.
-            Requirement(*self._scopes_of_route(scope)).check(principal, now)
-            raise
 
     def _scopes_of_route(self, scope: Scope) -> set[str]:
         # A router that is included with dependencies has routes of its own since FastAPI 0.137.
