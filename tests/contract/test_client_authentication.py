@@ -52,7 +52,7 @@ def in_body(client_id: str, secret: str | None = None) -> list[tuple[str, str]]:
         pytest.param(basic("wéb", "sécret"), [], id="not-ascii"),
     ],
 )
-def test_what_proves_no_client_is_refused_alike(
+def test_c01_c03_c05_what_proves_no_client_is_refused_alike(
     api: Api,
     world: World,
     path: str,
@@ -90,7 +90,7 @@ def test_what_proves_no_client_is_refused_alike(
         pytest.param(basic("x" * 9000, "a secret"), id="oversized-id"),
     ],
 )
-def test_unreadable_credentials_are_refused(
+def test_c04_unreadable_credentials_are_refused(
     api: Api, path: str, header: tuple[str, str] | None
 ) -> None:
     answer = api.post(path, LOGIN, *([header] if header else []))
@@ -100,21 +100,21 @@ def test_unreadable_credentials_are_refused(
 @pytest.mark.rfc("6749", "2.3")
 @everywhere
 @pytest.mark.parametrize("secret", [secret_of("web"), "wrong"], ids=["same-secret", "other-secret"])
-def test_two_methods_at_once_are_refused(api: Api, path: str, secret: str) -> None:
+def test_c02_two_methods_at_once_are_refused(api: Api, path: str, secret: str) -> None:
     form = [*LOGIN, *in_body("web", secret)]
     answer = api.post(path, form, basic("web", secret_of("web")))
     assert client_refusal(answer) == (400, "invalid_request")
 
 
 @everywhere
-def test_two_authorization_headers_are_refused(api: Api, path: str) -> None:
+def test_h02_two_authorization_headers_are_refused(api: Api, path: str) -> None:
     header = basic("web", secret_of("web"))
     assert client_refusal(api.post(path, LOGIN, header, header)) == (400, "invalid_request")
 
 
 @pytest.mark.rfc("6749", "3.2.1")
 @everywhere
-def test_the_id_in_the_body_must_be_the_one_in_the_header(api: Api, path: str) -> None:
+def test_t07_the_id_in_the_body_must_be_the_one_in_the_header(api: Api, path: str) -> None:
     header = basic("web", secret_of("web"))
     other = api.post(path, [*LOGIN, ("client_id", "spa")], header)
     assert client_refusal(other) == (400, "invalid_request")
@@ -129,7 +129,7 @@ def test_the_scheme_is_taken_in_any_case(api: Api, scheme: str) -> None:
 
 
 @pytest.mark.rfc("6749", "2.3.1")
-def test_the_parts_of_basic_are_form_encoded_once(api: Api, world: World) -> None:
+def test_c04_the_parts_of_basic_are_form_encoded_once(api: Api, world: World) -> None:
     secret = "a:b%2Bc+d é/=&"
     world.change_client("web", secrets=(ClientSecret.of(secret),))
     assert api.post(TOKEN, LOGIN, basic("web", secret)).status == 200
@@ -152,7 +152,7 @@ def test_basic_without_a_secret_counts_as_no_authentication(
     assert api.post(TOKEN, [*LOGIN, *client], header).status == 200
 
 
-def test_two_secrets_live_side_by_side_while_one_replaces_the_other(
+def test_c11_two_secrets_live_side_by_side_while_one_replaces_the_other(
     api: Api, world: World
 ) -> None:
     new, old = "the new secret", secret_of("web")
@@ -174,6 +174,7 @@ def test_a_client_that_is_disabled_is_refused_at_once(api: Api, world: World) ->
 
 
 @pytest.mark.rfc("7662", "2.1")
+@pytest.mark.rfc("7662", "2.3")
 @pytest.mark.parametrize("client", ["spa", "blind"], ids=["public", "not-allowed"])
-def test_not_every_client_may_introspect(api: Api, client: str) -> None:
+def test_i01_not_every_client_may_introspect(api: Api, client: str) -> None:
     assert client_refusal(api.introspect("x", client)) == (401, "invalid_client")

@@ -49,7 +49,7 @@ def test_a_live_refresh_token_is_described_to_its_client(api: Api, world: World)
 
 @pytest.mark.rfc("7662", "2.2")
 @pytest.mark.rfc("7662", "4")
-def test_what_does_not_concern_the_caller_is_no_token(api: Api) -> None:
+def test_i02_what_does_not_concern_the_caller_is_no_token(api: Api) -> None:
     access, refresh = api.tokens()
     for token, client in [
         (access, "other-api"),
@@ -63,19 +63,19 @@ def test_what_does_not_concern_the_caller_is_no_token(api: Api) -> None:
 
 @pytest.mark.rfc("7662", "2.2")
 @pytest.mark.parametrize("token", ["x", "a.b.c", "é", "bzr_" + "A" * 76, "x" * 60_000])
-def test_what_is_no_token_is_inactive(api: Api, token: str) -> None:
+def test_i02_what_is_no_token_is_inactive(api: Api, token: str) -> None:
     assert api.introspect(token).body == INACTIVE
 
 
 @pytest.mark.rfc("7662", "2.2")
-def test_a_token_of_another_issuer_is_inactive(api: Api, world: World) -> None:
+def test_i02_a_token_of_another_issuer_is_inactive(api: Api, world: World) -> None:
     shared_key = TokenFactory("https://evil.example.com", API, fixed_key("EdDSA"), world.clock)
     assert api.introspect(shared_key.mint(client_id="web")).body == INACTIVE
 
 
 @pytest.mark.rfc("7662", "2.2")
 @pytest.mark.rfc("7662", "4")
-def test_an_expired_token_is_inactive(api: Api, world: World) -> None:
+def test_i02_an_expired_token_is_inactive(api: Api, world: World) -> None:
     access, refresh = api.tokens()
     assert api.is_active(access)
     world.clock.advance(610)
@@ -89,7 +89,7 @@ def test_an_expired_token_is_inactive(api: Api, world: World) -> None:
 
 @pytest.mark.rfc("7662", "2.2")
 @pytest.mark.rfc("7662", "4")
-def test_a_revoked_token_is_inactive_at_once(api: Api) -> None:
+def test_i02_a_revoked_token_is_inactive_at_once(api: Api) -> None:
     access, refresh = api.tokens()
     other = api.tokens()[0]
     assert api.is_active(access)

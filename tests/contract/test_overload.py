@@ -20,7 +20,7 @@ AWAY = (503, "temporarily_unavailable")
 @pytest.mark.rfc("6749", "5.2")
 @pytest.mark.rfc("9110", "10.2.3")
 @pytest.mark.parametrize("store", ["clients", "users", "authorizations", "throttle"])
-def test_no_login_without_its_stores(api: Api, world: World, store: str) -> None:
+def test_d01_no_login_without_its_stores(api: Api, world: World, store: str) -> None:
     world.take_away(store)
     answer = api.login()
     assert client_refusal(answer) == AWAY
@@ -30,7 +30,7 @@ def test_no_login_without_its_stores(api: Api, world: World, store: str) -> None
 
 
 @pytest.mark.parametrize("store", ["clients", "users", "authorizations"])
-def test_no_refresh_without_its_stores(api: Api, world: World, store: str) -> None:
+def test_d01_no_refresh_without_its_stores(api: Api, world: World, store: str) -> None:
     refresh = api.tokens()[1]
     world.take_away(store)
     assert client_refusal(api.refresh(refresh)) == AWAY
@@ -40,7 +40,7 @@ def test_no_refresh_without_its_stores(api: Api, world: World, store: str) -> No
 
 @pytest.mark.rfc("7009", "2.2.1")
 @pytest.mark.parametrize("store", ["clients", "authorizations", "revocations"])
-def test_no_revocation_is_promised_that_cannot_be_kept(
+def test_i06_no_revocation_is_promised_that_cannot_be_kept(
     api: Api, world: World, store: str
 ) -> None:
     access, refresh = api.tokens()
@@ -98,7 +98,7 @@ def test_keys_in_memory_outlive_their_store(api: Api, world: World) -> None:
     assert api.login().status == 200
 
 
-def test_a_failure_is_told_by_number_alone(
+def test_l03_a_failure_is_told_by_number_alone(
     api: Api, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.take_away("authorizations", RuntimeError("SELECT * FROM secrets"))
@@ -118,7 +118,7 @@ def test_a_failure_is_told_by_number_alone(
 @pytest.mark.rfc("6749", "4.3.2")
 @pytest.mark.rfc("6585", "4")
 @pytest.mark.parametrize("username", ["alice", "carol", "dave", "nobody"])
-def test_guessing_is_slowed_down(api: Api, world: World, username: str) -> None:
+def test_b01_b04_guessing_is_slowed_down(api: Api, world: World, username: str) -> None:
     """The same for every name, so that the answer tells nobody who exists."""
     for _ in range(10):
         assert client_refusal(api.login("spa", username, "guess")) == (400, "invalid_grant")
@@ -132,7 +132,7 @@ def test_guessing_is_slowed_down(api: Api, world: World, username: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip", "client-ip"])
-def test_no_header_changes_where_a_guess_comes_from(api: Api, header: str) -> None:
+def test_b03_no_header_changes_where_a_guess_comes_from(api: Api, header: str) -> None:
     form = [("grant_type", "password"), ("client_id", "spa"), ("password", "guess")]
     statuses = [
         api.post(TOKEN, [*form, ("username", f"u{n}")], (header, f"192.0.2.{n}")).status
@@ -141,7 +141,7 @@ def test_no_header_changes_where_a_guess_comes_from(api: Api, header: str) -> No
     assert statuses == [400] * 100 + [429]
 
 
-def test_more_logins_than_there_is_room_for(api: Api, world: World) -> None:
+def test_b08_more_logins_than_there_is_room_for(api: Api, world: World) -> None:
     """Hashing is bounded; what needs none goes on."""
     refresh = api.tokens()[1]
     worlds = [world, world.reference]

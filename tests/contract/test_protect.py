@@ -42,7 +42,7 @@ def factory(world: World) -> TokenFactory:
         pytest.param([("x-authorization", "Bearer x"), ("x-user", "alice")], id="other-headers"),
     ],
 )
-def test_without_credentials_the_challenge_has_no_error(
+def test_h03_h06_without_credentials_the_challenge_has_no_error(
     api: Api, headers: list[tuple[str, str]]
 ) -> None:
     answer = api.get("/whoami", *headers)
@@ -84,7 +84,7 @@ def test_the_scheme_is_taken_in_any_case(api: Api, scheme: str) -> None:
         pytest.param(lambda token: [f"Bearer {token}", "Basic d2ViOng="], id="two-schemes"),
     ],
 )
-def test_malformed_credentials_are_a_bad_request(api: Api, spoil: Any) -> None:
+def test_h02_h06_malformed_credentials_are_a_bad_request(api: Api, spoil: Any) -> None:
     headers = [("authorization", value) for value in spoil(api.tokens()[0])]
     answer = api.get("/whoami", *headers)
     assert refusal(answer) == (400, "invalid_request")
@@ -123,7 +123,7 @@ def _swap(token: str, place: int, new: str) -> str:
 @pytest.mark.rfc("9068", "4")
 @pytest.mark.parametrize("spoil", BAD_TOKENS.values(), ids=BAD_TOKENS)
 @pytest.mark.parametrize("path", ["/whoami", "/public"])
-def test_a_bad_token_is_refused_without_a_word_why(
+def test_j34_a_bad_token_is_refused_without_a_word_why(
     api: Api, world: World, factory: TokenFactory, path: str, spoil: Any
 ) -> None:
     token = spoil(factory)
@@ -188,7 +188,7 @@ def test_a_refresh_token_opens_nothing(api: Api) -> None:
         pytest.param("/edit", {"scopes": ["editor"], "permissions": ["editor"]}, None, id="no-role"),
     ],
 )
-def test_a_good_token_that_does_not_reach_far_enough(
+def test_j31_a_good_token_that_does_not_reach_far_enough(
     api: Api, factory: TokenFactory, path: str, claims: dict[str, Any], scope: str | None
 ) -> None:
     answer = api.get(path, token=factory.mint(**claims))

@@ -48,7 +48,7 @@ def test_a_refresh_token_becomes_a_new_pair(api: Api, world: World, client: str)
 
 @pytest.mark.rfc("9700", "4.14.2")
 @pytest.mark.rfc("6749", "10.4")
-def test_reuse_ends_everything_of_the_sign_in(api: Api, world: World) -> None:
+def test_r02_reuse_ends_everything_of_the_sign_in(api: Api, world: World) -> None:
     access, first = api.tokens()
     document = api.refresh(first).json()
     other_access, other_refresh = api.tokens()
@@ -67,7 +67,7 @@ def test_reuse_ends_everything_of_the_sign_in(api: Api, world: World) -> None:
 
 
 @pytest.mark.rfc("9700", "4.14.2")
-def test_only_the_immediate_predecessor_may_come_back(api: Api, world: World) -> None:
+def test_r03_only_the_immediate_predecessor_may_come_back(api: Api, world: World) -> None:
     first = api.tokens()[1]
     last = renew(api, renew(api, renew(api, first)))
     assert client_refusal(api.refresh(first)) == REFUSED
@@ -75,7 +75,7 @@ def test_only_the_immediate_predecessor_may_come_back(api: Api, world: World) ->
     assert len(world.seen(RefreshReuseDetected)) == 1
 
 
-def test_a_lost_answer_is_given_again(api: Api, world: World) -> None:
+def test_r09_a_lost_answer_is_given_again(api: Api, world: World) -> None:
     first = api.tokens()[1]
     second = renew(api, first)
     world.clock.advance(9.9)
@@ -90,7 +90,7 @@ def test_a_lost_answer_is_given_again(api: Api, world: World) -> None:
     [({}, None, 10), ({"refresh_retry_window": 30}, None, 30), ({}, 60, 60), ({}, 0, 0)],
     ids=["default", "server", "client", "off"],
 )
-def test_the_retry_window_has_an_end(
+def test_r08_the_retry_window_has_an_end(
     api: Api, world: World, client_window: int | None, length: int
 ) -> None:
     world.change_client("web", refresh_retry_window=client_window)
@@ -114,13 +114,13 @@ def test_the_window_does_not_move_with_retries(api: Api, world: World) -> None:
     assert client_refusal(api.refresh(first)) == REFUSED
 
 
-def test_revocation_beats_the_retry_window(api: Api) -> None:
+def test_r08_revocation_beats_the_retry_window(api: Api) -> None:
     first = api.tokens()[1]
     api.revoke(renew(api, first))
     assert client_refusal(api.refresh(first)) == REFUSED
 
 
-def test_a_retry_may_not_widen(api: Api) -> None:
+def test_r07_a_retry_may_not_widen(api: Api) -> None:
     first = api.tokens(scope="items:read")[1]
     renew(api, first)
     answer = api.refresh(first, scope="items:read items:write")
@@ -134,7 +134,7 @@ def test_a_retry_may_not_widen(api: Api) -> None:
 @pytest.mark.rfc("6749", "10.4")
 @pytest.mark.parametrize("spent", [False, True], ids=["current", "spent"])
 @pytest.mark.parametrize("thief", ["mobile", "spa"], ids=["confidential", "public"])
-def test_another_clients_token_is_refused_and_unharmed(api: Api, thief: str, spent: bool) -> None:
+def test_r05_another_clients_token_is_refused_and_unharmed(api: Api, thief: str, spent: bool) -> None:
     token = current = api.tokens("web")[1]
     if spent:
         current = renew(api, token)
@@ -159,7 +159,7 @@ def test_another_clients_token_is_refused_and_unharmed(api: Api, thief: str, spe
         pytest.param(lambda token: "x" * 60_000, id="oversized"),
     ],
 )
-def test_a_forged_refresh_token_is_refused(api: Api, spoil) -> None:
+def test_r13_a_forged_refresh_token_is_refused(api: Api, spoil) -> None:
     token = api.tokens()[1]
     assert client_refusal(api.refresh(spoil(token))) == REFUSED
     assert api.refresh(token).status == 200
@@ -169,7 +169,7 @@ def _other(letter: str) -> str:
     return "A" if letter != "A" else "B"
 
 
-def test_an_access_token_is_no_refresh_token(api: Api) -> None:
+def test_r13_an_access_token_is_no_refresh_token(api: Api) -> None:
     access, refresh = api.tokens()
     assert client_refusal(api.refresh(access)) == REFUSED
     assert api.get("/whoami", token=refresh).status == 401
@@ -179,7 +179,7 @@ def test_an_access_token_is_no_refresh_token(api: Api) -> None:
 
 
 @pytest.mark.rfc("6749", "6")
-def test_scopes_may_narrow_and_come_back_but_never_widen(api: Api) -> None:
+def test_r06_scopes_may_narrow_and_come_back_but_never_widen(api: Api) -> None:
     refresh = api.tokens(scope="items:read items:write")[1]
     narrow = api.refresh(refresh, scope="items:read").json()
     assert narrow["scope"] == "items:read"
@@ -234,7 +234,7 @@ def test_an_idle_sign_in_ends(api: Api, world: World, late: bool) -> None:
 
 
 @configured(refresh_token_ttl=30 * DAY, refresh_idle_ttl=14 * DAY)
-def test_refreshing_does_not_put_off_the_absolute_end(api: Api, world: World) -> None:
+def test_r10_refreshing_does_not_put_off_the_absolute_end(api: Api, world: World) -> None:
     start, refresh = world.clock(), api.tokens()[1]
     for _ in range(3):
         world.clock.advance(9 * DAY)
@@ -246,7 +246,7 @@ def test_refreshing_does_not_put_off_the_absolute_end(api: Api, world: World) ->
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["disabled", "deleted"])
-def test_without_its_user_a_sign_in_ends_for_good(api: Api, world: World, gone: bool) -> None:
+def test_r11_without_its_user_a_sign_in_ends_for_good(api: Api, world: World, gone: bool) -> None:
     access, refresh = api.tokens()
     if gone:
         world.remove_user("user-alice")
@@ -260,7 +260,7 @@ def test_without_its_user_a_sign_in_ends_for_good(api: Api, world: World, gone: 
     assert client_refusal(api.refresh(refresh)) == REFUSED
 
 
-def test_a_client_that_may_no_longer_refresh_is_refused(api: Api, world: World) -> None:
+def test_r11_a_client_that_may_no_longer_refresh_is_refused(api: Api, world: World) -> None:
     refresh = api.tokens()[1]
     world.change_client("web", grants=frozenset({"password"}))
     assert client_refusal(api.refresh(refresh)) == (400, "unauthorized_client")

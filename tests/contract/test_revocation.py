@@ -24,7 +24,7 @@ HINTS = [None, "access_token", "refresh_token", "made_up"]
 @pytest.mark.rfc("7009", "2.2")
 @pytest.mark.parametrize("hint", HINTS)
 @pytest.mark.parametrize("client", ["web", "mobile", "spa"])
-def test_a_refresh_token_ends_with_its_access_tokens(
+def test_i05_a_refresh_token_ends_with_its_access_tokens(
     api: Api, world: World, client: str, hint: str | None
 ) -> None:
     access, refresh = api.tokens(client)
@@ -50,7 +50,7 @@ def test_a_spent_refresh_token_ends_the_sign_in_too(api: Api) -> None:
 
 @pytest.mark.rfc("7009", "2.1")
 @pytest.mark.parametrize("hint", HINTS)
-def test_an_access_token_ends_alone(api: Api, world: World, hint: str | None) -> None:
+def test_i05_an_access_token_ends_alone(api: Api, world: World, hint: str | None) -> None:
     access, refresh = api.tokens()
     assert api.get("/whoami", token=access).status == 200
     assert api.revoke(access, token_type_hint=hint).status == 200
@@ -73,7 +73,7 @@ def test_a_clients_own_token_ends(api: Api) -> None:
 
 @pytest.mark.rfc("7009", "2.1")
 @pytest.mark.parametrize("thief", ["mobile", "spa", "api"])
-def test_another_clients_tokens_are_unharmed(api: Api, world: World, thief: str) -> None:
+def test_i04_another_clients_tokens_are_unharmed(api: Api, world: World, thief: str) -> None:
     access, refresh = api.tokens()
     for token in access, refresh:
         assert (api.revoke(token, thief).status, api.revoke(token, thief).json()) == (200, {})
@@ -87,7 +87,7 @@ def test_another_clients_tokens_are_unharmed(api: Api, world: World, thief: str)
 @pytest.mark.parametrize(
     "token", ["x", "a.b.c", "bzr_" + "A" * 76, "é", "{}", "x" * 60_000], ids=lambda token: token[:6]
 )
-def test_an_unknown_token_is_answered_like_a_revoked_one(api: Api, token: str) -> None:
+def test_i04_an_unknown_token_is_answered_like_a_revoked_one(api: Api, token: str) -> None:
     answer = api.revoke(token)
     assert (answer.status, answer.json()) == (200, {})
 
@@ -116,7 +116,7 @@ def test_the_token_must_be_sent(api: Api, form: dict[str, str]) -> None:
 
 
 @pytest.mark.rfc("7009", "2.3")
-def test_there_is_no_jsonp(api: Api) -> None:
+def test_i07_there_is_no_jsonp(api: Api) -> None:
     answer = api.revoke("x", callback="package.myCallback")
     assert answer.header("content-type") == "application/json"
     assert answer.body == b"{}"
@@ -127,7 +127,7 @@ def test_there_is_no_jsonp(api: Api) -> None:
     [("revoke_for_subject", "user-alice"), ("revoke_for_client", "web")],
     ids=["user", "client"],
 )
-def test_everything_of_a_user_or_a_client_ends_at_once(
+def test_i03_r11_everything_of_a_user_or_a_client_ends_at_once(
     api: Api, world: World, what: str, who: str
 ) -> None:
     mine = [api.tokens() for _ in range(3)]

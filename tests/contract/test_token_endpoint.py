@@ -26,9 +26,10 @@ takes_forms = pytest.mark.parametrize("path", [TOKEN, REVOKE, INTROSPECT])
 
 
 @pytest.mark.rfc("6749", "3.2")
+@pytest.mark.rfc("9110", "15.5.6")
 @takes_forms
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
-def test_only_post_is_taken(api: Api, path: str, method: str) -> None:
+def test_t01_only_post_is_taken(api: Api, path: str, method: str) -> None:
     answer = api.post(path, LOGIN, WEB, method=method)
     assert (answer.status, answer.header("allow")) == (405, "POST")
     assert is_not_stored(answer)
@@ -47,7 +48,7 @@ def test_only_post_is_taken(api: Api, path: str, method: str) -> None:
         pytest.param(None, id="none"),
     ],
 )
-def test_only_forms_in_utf_8_are_taken(api: Api, path: str, content_type: str | None) -> None:
+def test_t01_only_forms_in_utf_8_are_taken(api: Api, path: str, content_type: str | None) -> None:
     answer = api.post(path, LOGIN, WEB, content_type=content_type)
     assert client_refusal(answer) == (415, "invalid_request")
 
@@ -65,7 +66,7 @@ def test_a_content_type_may_be_spelled_out(api: Api, content_type: str) -> None:
 
 @pytest.mark.rfc("6749", "2.3.1")
 @pytest.mark.rfc("6749", "3.2")
-def test_the_query_is_no_part_of_the_form(api: Api) -> None:
+def test_t01_the_query_is_no_part_of_the_form(api: Api) -> None:
     alone = api.post(TOKEN, [], query=urlencode([*LOGIN, ("client_id", "spa")]))
     assert client_refusal(alone) == (401, "invalid_client")
     beside = api.post(TOKEN, LOGIN, WEB, query="grant_type=client_credentials&scope=nothing")
@@ -76,7 +77,7 @@ def test_the_query_is_no_part_of_the_form(api: Api) -> None:
 @takes_forms
 @pytest.mark.parametrize("name", ["grant_type", "token", "client_id", "scope", "made-up"])
 @pytest.mark.parametrize("second", ["same", "other"])
-def test_a_repeated_parameter_is_refused(api: Api, path: str, name: str, second: str) -> None:
+def test_t02_a_repeated_parameter_is_refused(api: Api, path: str, name: str, second: str) -> None:
     form = [pair for pair in LOGIN if pair[0] != name]
     answer = api.post(path, [*form, (name, "same"), (name, second)], WEB)
     assert client_refusal(answer) == (400, "invalid_request")
@@ -99,7 +100,7 @@ def test_a_repeated_parameter_is_refused(api: Api, path: str, name: str, second:
         pytest.param(b"%00=a", 400, id="nul-in-name"),
     ],
 )
-def test_a_broken_form_is_refused(api: Api, path: str, body: bytes, status: int) -> None:
+def test_t04_a_broken_form_is_refused(api: Api, path: str, body: bytes, status: int) -> None:
     assert client_refusal(api.post(path, body, WEB)) == (status, "invalid_request")
 
 
@@ -109,7 +110,7 @@ def test_the_largest_form_is_taken(api: Api) -> None:
 
 
 @pytest.mark.rfc("6749", "3.2")
-def test_unknown_parameters_and_empty_values_are_ignored(api: Api) -> None:
+def test_t03_unknown_parameters_and_empty_values_are_ignored(api: Api) -> None:
     extra = [("resource", "x"), ("scope[]", "nothing"), ("scope", ""), ("client_secret", "")]
     answer = api.post(TOKEN, [*LOGIN, *extra], WEB)
     assert answer.status == 200
@@ -167,7 +168,7 @@ def test_unknown_parameters_and_empty_values_are_ignored(api: Api) -> None:
         ),
     ],
 )
-def test_a_request_for_the_wrong_grant_is_refused(
+def test_t06_a_request_for_the_wrong_grant_is_refused(
     api: Api, world: World, client: str, form: dict[str, str], status: int, code: str
 ) -> None:
     assert client_refusal(api.ask(client, TOKEN, **form)) == (status, code)
@@ -177,7 +178,7 @@ def test_a_request_for_the_wrong_grant_is_refused(
 @pytest.mark.rfc("6749", "4.3.3")
 @pytest.mark.rfc("6749", "5.1")
 @pytest.mark.parametrize("client", ["web", "mobile", "spa"])
-def test_a_password_becomes_tokens(api: Api, world: World, client: str) -> None:
+def test_o02_a_password_becomes_tokens(api: Api, world: World, client: str) -> None:
     answer = api.login(client)
     document = answer.json()
     assert answer.status == 200
@@ -246,6 +247,7 @@ def test_a_client_without_the_refresh_grant_gets_no_refresh_token(api: Api) -> N
 
 
 @pytest.mark.rfc("6749", "4.3.2")
+@pytest.mark.rfc("6749", "10.10")
 @pytest.mark.parametrize(
     ("username", "password"),
     [
@@ -264,7 +266,7 @@ def test_a_client_without_the_refresh_grant_gets_no_refresh_token(api: Api) -> N
         pytest.param("dave", PASSWORD, id="no-password"),
     ],
 )
-def test_all_bad_logins_look_alike(api: Api, world: World, username: str, password: str) -> None:
+def test_t03_t05_b04_d04_all_bad_logins_look_alike(api: Api, world: World, username: str, password: str) -> None:
     answer = api.login(username=username, password=password)
     assert client_refusal(answer) == (400, "invalid_grant")
     assert answer.json()["error_description"] == "the name or the password is wrong"
@@ -273,13 +275,13 @@ def test_all_bad_logins_look_alike(api: Api, world: World, username: str, passwo
 
 
 @pytest.mark.rfc("9700", "4.15")
-def test_a_user_whose_subject_is_a_clients_id_cannot_sign_in_there(api: Api) -> None:
+def test_j32_a_user_whose_subject_is_a_clients_id_cannot_sign_in_there(api: Api) -> None:
     assert client_refusal(api.login("web", "web")) == (400, "invalid_grant")
 
 
 @pytest.mark.rfc("6749", "3.2.1")
 @pytest.mark.parametrize("grant_type", ["password", "refresh_token", "client_credentials"])
-def test_a_client_cannot_act_for_another(api: Api, grant_type: str) -> None:
+def test_t07_a_client_cannot_act_for_another(api: Api, grant_type: str) -> None:
     form = {"username": "alice", "password": PASSWORD, "refresh_token": api.tokens("spa")[1]}
     answer = api.token("web", grant_type, client_id="spa", **form)
     assert client_refusal(answer) == (400, "invalid_request")
@@ -304,7 +306,7 @@ def test_a_client_cannot_act_for_another(api: Api, grant_type: str) -> None:
         pytest.param("x" * 10_000, id="oversized"),
     ],
 )
-def test_a_scope_that_cannot_be_given_is_refused(api: Api, grant: str, scope: str) -> None:
+def test_t08_a_scope_that_cannot_be_given_is_refused(api: Api, grant: str, scope: str) -> None:
     answer = (
         api.login(scope=scope)
         if grant == "password"

@@ -101,7 +101,7 @@ def attempt(faults: Faults, at: int, ask: Callable[[], Response]) -> Response:
 
 @lost
 @pytest.mark.parametrize("flow", ["password", "client_credentials"])
-def test_issuing(late: bool, flow: str) -> None:
+def test_d01_issuing(late: bool, flow: str) -> None:
     for at, world, api, faults in trials(late):
 
         def ask(api: Api = api) -> Response:
@@ -115,7 +115,7 @@ def test_issuing(late: bool, flow: str) -> None:
 
 
 @lost
-def test_refreshing(late: bool) -> None:
+def test_d01_r14_refreshing(late: bool) -> None:
     for at, world, api, faults in trials(late):
         access, refresh = api.tokens()
         attempt(faults, at, lambda api=api, refresh=refresh: api.refresh(refresh))
@@ -135,7 +135,7 @@ def test_refreshing(late: bool) -> None:
 
 @lost
 @pytest.mark.parametrize("what", ["refresh", "access"])
-def test_revoking(late: bool, what: str) -> None:
+def test_d01_i06_revoking(late: bool, what: str) -> None:
     for at, _, api, faults in trials(late):
         access, refresh = api.tokens()
         token = refresh if what == "refresh" else access
@@ -150,7 +150,7 @@ def test_revoking(late: bool, what: str) -> None:
 
 
 @lost
-def test_detecting_reuse(late: bool) -> None:
+def test_d01_r02_detecting_reuse(late: bool) -> None:
     for at, world, api, faults in trials(late):
         access, first = api.tokens()
         newer = api.refresh(first).json()
@@ -170,7 +170,7 @@ def test_detecting_reuse(late: bool) -> None:
 
 
 @lost
-def test_ending_a_disabled_user(late: bool) -> None:
+def test_d01_r11_ending_a_disabled_user(late: bool) -> None:
     for at, world, api, faults in trials(late):
         access, refresh = api.tokens()
         world.change_user("user-alice", active=False)
@@ -182,7 +182,7 @@ def test_ending_a_disabled_user(late: bool) -> None:
 
 
 @lost
-def test_introspecting_and_protecting(late: bool) -> None:
+def test_d01_introspecting_and_protecting(late: bool) -> None:
     for at, world, api, faults in trials(late):
         access, refresh = api.tokens()
         api.revoke(refresh)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule
 
 from bezant.runtime import SYNC
 from tests.api import Api
 from tests.harness.bare import App
 from tests.world import make_world
 
-ABSOLUTE, IDLE, WINDOW, ACCESS, LEEWAY = 2000.0, 1500.0, 10.0, 600.0, 10.0
+ABSOLUTE, IDLE, WINDOW, ACCESS, LEEWAY = 2000, 1500, 10, 600, 10
+BOTH = frozenset({"items:read", "items:write"})
+OTHER = {"web": "spa", "spa": "web"}
+
+moments = st.sampled_from(["later", "window", "idle", "absolute"])
 
 
 @dataclass
@@ -36,27 +38,22 @@ class SignIn:
         return not self.ended and now < min(self.absolute_end, self.idle_end)
 
 
-def mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
-    """What leaves most things alive, so that there is something to do with them."""
-    return st.sampled_from([usual] * 2 * len(others) + list(others))
-
-
 class Life(RuleBasedStateMachine):
     sign_ins = Bundle("sign_ins")
 
     def __init__(self) -> None:
         super().__init__()
         self.world = make_world(
-            refresh_token_ttl=int(ABSOLUTE),
-            refresh_idle_ttl=int(IDLE),
-            refresh_retry_window=int(WINDOW),
-            access_token_ttl=int(ACCESS),
-            leeway=int(LEEWAY),
+            refresh_token_ttl=ABSOLUTE,
+            refresh_idle_ttl=IDLE,
+            refresh_retry_window=WINDOW,
+            access_token_ttl=ACCESS,
+            leeway=LEEWAY,
         )
         self.api = Api(App(self.world.server))
         self.disabled: set[str] = set()
-        self.revoked_access: set[str] = set()
-        self.all: list[SignIn] = []
+        self.revoked: set[str] = set()
+        self.made = 0
 
     def teardown(self) -> None:
         self.world.server.close()
@@ -65,119 +62,126 @@ class Life(RuleBasedStateMachine):
     def now(self) -> float:
         return self.world.clock()
 
-    @precondition(lambda self: len(self.all) < 5)
+    # ---- what people and clients do ----------------------------------------------------------
+
+    @initialize(target=sign_ins, client=st.sampled_from(["web", "spa"]))
+    def first_sign_in(self, client: str) -> SignIn:
+        return self.sign_in("alice", client, BOTH)
+
+    @precondition(lambda self: self.made < 4)
     @rule(
         target=sign_ins,
         user=st.sampled_from(["alice", "bob"]),
         client=st.sampled_from(["web", "spa"]),
-        scope=st.sampled_from([None, "items:read", "items:read items:write"]),
+        scopes=st.sampled_from([BOTH, frozenset({"items:read"})]),
     )
-    def sign_in(self, user: str, client: str, scope: str | None) -> SignIn:
-        answer = self.api.login(client, user, scope=scope)
-        made = SignIn(
-            user,
-            client,
-            frozenset((scope or "items:read items:write").split()),
-            self.now + ABSOLUTE,
-            self.now + IDLE,
-            self.now,
-        )
+    def sign_in(self, user: str, client: str, scopes: frozenset[str]) -> SignIn:
+        answer = self.api.login(client, user, scope=" ".join(sorted(scopes)))
+        ends = self.now + ABSOLUTE, self.now + IDLE
+        made = SignIn(user, client, scopes, *ends, rotated_at=self.now)
         if user in self.disabled:
             assert answer.status == 400
             made.ended = True
-            made.refresh_tokens.append("bzr_none")
-            return made
-        document = answer.json()
-        made.refresh_tokens.append(document["refresh_token"])
-        made.access_tokens.append((document["access_token"], self.now))
-        self.all.append(made)
+            made.refresh_tokens.append("none was given")
+        else:
+            document = answer.json()
+            made.refresh_tokens.append(document["refresh_token"])
+            made.access_tokens.append((document["access_token"], self.now))
+        self.made += 1
         return made
 
-    @rule(
-        sign_in=sign_ins,
-        back=mostly(0, 1, 1, 2, 3),
-        scope=mostly(None, "items:read", "items:write"),
-        thief=mostly(False, True),
-        when=mostly("now", "later", "window", "idle", "absolute"),
-        early=st.booleans(),
-    )
-    def refresh(
-        self, sign_in: SignIn, back: int, scope: str | None, thief: bool, when: str, early: bool
+    @rule(sign_in=sign_ins, scope=st.sampled_from([None, "items:read", "items:write"]))
+    def renew(self, sign_in: SignIn, scope: str | None) -> None:
+        self._refresh(sign_in, 0, scope)
+
+    @rule(sign_in=sign_ins, moment=moments, early=st.booleans(), back=st.integers(0, 1))
+    def renew_when_time_runs_out(
+        self, sign_in: SignIn, moment: str, early: bool, back: int
     ) -> None:
-        """Send one of its refresh tokens, the newest or an older one, now or when time runs out."""
-        moment = {
-            "now": self.now,
+        until = {
             "later": self.now + 900,
             "window": sign_in.rotated_at + WINDOW,
             "idle": sign_in.idle_end,
             "absolute": sign_in.absolute_end,
-        }[when]
-        self.world.clock.advance(max(0.0, moment - (0.5 if early else 0.0) - self.now))
-        back = min(back, len(sign_in.refresh_tokens) - 1)
-        token = sign_in.refresh_tokens[-1 - back]
-        client = {"web": "spa", "spa": "web"}[sign_in.client] if thief else sign_in.client
-        answer = self.api.refresh(token, client, scope=scope)
-        if thief or token == "bzr_none":
-            assert answer.status == 400
-            return
-        if scope is not None and scope not in sign_in.scopes:
-            assert answer.json()["error"] == "invalid_scope"
-            return
-        if not sign_in.alive(self.now):
-            assert answer.json()["error"] == "invalid_grant"
-            return
-        retried = back == 1 and self.now - sign_in.rotated_at < WINDOW
-        if (back and not retried) or sign_in.user in self.disabled:
-            assert answer.json()["error"] == "invalid_grant"
-            sign_in.ended = True
-            return
-        document = answer.json()
-        assert set(document["scope"].split()) == ({scope} if scope else sign_in.scopes)
-        if retried:
-            assert document["refresh_token"] == sign_in.refresh_tokens[-1]
-        else:
-            assert document["refresh_token"] not in sign_in.refresh_tokens
-            sign_in.refresh_tokens.append(document["refresh_token"])
-            sign_in.rotated_at = self.now
-            sign_in.idle_end = self.now + IDLE
-        sign_in.access_tokens.append((document["access_token"], self.now))
+        }[moment]
+        self.world.clock.advance(max(0.0, until - (0.5 if early else 0.0) - self.now))
+        self._refresh(sign_in, back)
 
-    @rule(sign_in=sign_ins, which=st.integers(0, 3), thief=st.booleans(), really=mostly(False, True))
-    def revoke_refresh_token(
-        self, sign_in: SignIn, which: int, thief: bool, really: bool
-    ) -> None:
-        if not really:
-            return
-        token = sign_in.refresh_tokens[which % len(sign_in.refresh_tokens)]
-        client = {"web": "spa", "spa": "web"}[sign_in.client] if thief else sign_in.client
-        assert self.api.revoke(token, client).status == 200
-        if not thief:
-            sign_in.ended = True
+    @rule(sign_in=sign_ins, back=st.integers(1, 3))
+    def replay(self, sign_in: SignIn, back: int) -> None:
+        self._refresh(sign_in, back)
 
+    @rule(sign_in=sign_ins, back=st.integers(0, 2), revoke=st.booleans())
+    def steal(self, sign_in: SignIn, back: int, revoke: bool) -> None:
+        """Another client can neither use nor end a token that it got hold of."""
+        token, thief = self._token(sign_in, back), OTHER[sign_in.client]
+        answer = self.api.revoke(token, thief) if revoke else self.api.refresh(token, thief)
+        assert answer.status == (200 if revoke else 400)
+        self._look(sign_in)
+
+    @rule(sign_in=sign_ins, back=st.integers(0, 2))
+    def sign_out(self, sign_in: SignIn, back: int) -> None:
+        assert self.api.revoke(self._token(sign_in, back), sign_in.client).status == 200
+        sign_in.ended = True
+        self._look(sign_in)
+
+    @precondition(lambda self: self.made > 1)
     @rule(sign_in=sign_ins, which=st.integers(0, 3))
-    def revoke_access_token(self, sign_in: SignIn, which: int) -> None:
-        if sign_in.access_tokens:
-            token, _ = sign_in.access_tokens[which % len(sign_in.access_tokens)]
+    def end_an_access_token(self, sign_in: SignIn, which: int) -> None:
+        for token, _ in sign_in.access_tokens[which:][:1]:
             assert self.api.revoke(token, sign_in.client).status == 200
-            self.revoked_access.add(token)
+            self.revoked.add(token)
+        self._look(sign_in)
 
-    @rule(sign_in=sign_ins, really=mostly(False, True))
-    def disable_or_enable(self, sign_in: SignIn, really: bool) -> None:
-        if not really and sign_in.user not in self.disabled:
-            return
+    @precondition(lambda self: self.made > 1)
+    @rule(sign_in=sign_ins)
+    def disable_or_enable(self, sign_in: SignIn) -> None:
         self.disabled ^= {sign_in.user}
-        self.world.change_user(
-            f"user-{sign_in.user}", active=sign_in.user not in self.disabled
-        )
+        active = sign_in.user not in self.disabled
+        self.world.change_user(f"user-{sign_in.user}", active=active)
+        self._refresh(sign_in, 0)
 
     @rule()
     def purge(self) -> None:
         self.world.elsewhere(lambda server: server.purge(SYNC))
 
-    @rule(sign_in=sign_ins, after=mostly(0, 0.5, 609.5))
-    def look(self, sign_in: SignIn, after: float) -> None:
+    # ---- what must come of it ----------------------------------------------------------------
+
+    def _token(self, sign_in: SignIn, back: int) -> str:
+        return sign_in.refresh_tokens[-1 - min(back, len(sign_in.refresh_tokens) - 1)]
+
+    def _refresh(self, sign_in: SignIn, back: int, scope: str | None = None) -> None:
+        token = self._token(sign_in, back)
+        answer = self.api.refresh(token, sign_in.client, scope=scope)
+        spent = token != sign_in.refresh_tokens[-1]
+        retried = (
+            len(sign_in.refresh_tokens) > 1
+            and token == sign_in.refresh_tokens[-2]
+            and self.now - sign_in.rotated_at < WINDOW
+        )
+        if scope is not None and scope not in sign_in.scopes:
+            expected = "invalid_scope" if sign_in.access_tokens else "invalid_grant"
+            assert answer.json()["error"] == expected
+        elif not sign_in.alive(self.now):
+            assert answer.json()["error"] == "invalid_grant"
+        elif (spent and not retried) or sign_in.user in self.disabled:
+            assert answer.json()["error"] == "invalid_grant"
+            sign_in.ended = True
+        else:
+            document = answer.json()
+            assert set(document["scope"].split()) == ({scope} if scope else sign_in.scopes)
+            sign_in.access_tokens.append((document["access_token"], self.now))
+            if retried:
+                assert document["refresh_token"] == sign_in.refresh_tokens[-1]
+            else:
+                assert document["refresh_token"] not in sign_in.refresh_tokens
+                sign_in.refresh_tokens.append(document["refresh_token"])
+                sign_in.rotated_at = self.now
+                sign_in.idle_end = self.now + IDLE
+        self._look(sign_in)
+
+    def _look(self, sign_in: SignIn) -> None:
         """Ask the issuer and a resource server what is live."""
-        self.world.clock.advance(after)
         if sign_in.client == "web":
             *spent, newest = sign_in.refresh_tokens
             assert self.api.is_active(newest, "web") is sign_in.alive(self.now)
@@ -185,7 +189,7 @@ class Life(RuleBasedStateMachine):
         for access, issued_at in sign_in.access_tokens:
             alive = (
                 not sign_in.ended
-                and access not in self.revoked_access
+                and access not in self.revoked
                 and self.now < int(issued_at) + ACCESS + LEEWAY
             )
             assert (self.api.get("/whoami", token=access).status == 200) is alive
@@ -193,4 +197,3 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=100, stateful_step_count=30)

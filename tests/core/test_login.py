@@ -119,7 +119,7 @@ def test_the_right_password_opens(door: Door) -> None:
     ],
     ids=["wrong", "unknown", "no-password", "disabled", "disabled-and-wrong", "surrogate", "empty"],
 )
-def test_all_refusals_are_one(
+def test_b04_all_refusals_are_one(
     door: Door,
     derived: list[int],
     username: str,
@@ -210,7 +210,7 @@ def test_a_hash_that_cannot_be_replaced_keeps_nobody_out(
 
 
 @pytest.mark.rfc("6749", "4.3.2")
-def test_guesses_at_one_account_wait_longer_and_longer(door: Door, derived: list[int]) -> None:
+def test_b01_guesses_at_one_account_wait_longer_and_longer(door: Door, derived: list[int]) -> None:
     answers = [door.enter("alice", WRONG, f"192.0.2.{n}") for n in range(10)]
     assert answers == ["wrong"] * 10
     for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]:
@@ -237,7 +237,7 @@ def test_guesses_are_forgotten(door: Door) -> None:
     assert [door.enter("alice", WRONG, ELSEWHERE) for _ in range(10)] == ["wrong"] * 10
 
 
-def test_unknown_names_wait_just_the_same(door: Door) -> None:
+def test_b04_unknown_names_wait_just_the_same(door: Door) -> None:
     def answers(username: str) -> list[str]:
         return [door.enter(username, WRONG, f"{username}.{n}") for n in range(12)]
 
@@ -245,7 +245,7 @@ def test_unknown_names_wait_just_the_same(door: Door) -> None:
     assert door.enter("Alice") == "wrong"  # another name, another count
 
 
-def test_one_password_for_many_names_from_one_address(door: Door) -> None:
+def test_b02_one_password_for_many_names_from_one_address(door: Door) -> None:
     answers = [door.enter(f"user{n}", "password1", ELSEWHERE) for n in range(102)]
     assert answers == ["wrong"] * 100 + ["1", "1"]
     assert door.events[-1].limit == "address"
@@ -257,7 +257,7 @@ def test_one_password_for_many_names_from_one_address(door: Door) -> None:
     assert door.enter("user", "password1", ELSEWHERE) == "2"
 
 
-def test_strangers_cannot_keep_the_owner_out_of_a_known_address(door: Door) -> None:
+def test_b05_strangers_cannot_keep_the_owner_out_of_a_known_address(door: Door) -> None:
     assert door.enter() == "in"
     for n in range(100):
         door.enter("alice", WRONG, f"198.51.100.{n}")
@@ -346,7 +346,7 @@ def together(attempts: list[Coroutine[Any, Any, User]]) -> tuple[int, list[str]]
     return len(reached), ends
 
 
-def test_guesses_sent_at_once_are_counted_before_they_are_checked(door: Door) -> None:
+def test_b01_guesses_sent_at_once_are_counted_before_they_are_checked(door: Door) -> None:
     runtime = waiting()
     guesses = [door.attempt("alice", WRONG, f"192.0.2.{n}", runtime) for n in range(50)]
     reached, ends = together(guesses)
@@ -354,7 +354,7 @@ def test_guesses_sent_at_once_are_counted_before_they_are_checked(door: Door) ->
     assert ends.count("throttled") == 40
 
 
-def test_right_logins_sent_at_once_all_come_in(door: Door) -> None:
+def test_b06_right_logins_sent_at_once_all_come_in(door: Door) -> None:
     runtime = waiting()
     assert door.enter() == "in"  # an address that is known
     reached, ends = together([door.attempt(runtime=runtime) for _ in range(50)])

@@ -70,7 +70,7 @@ def test_a_token_without_a_session_is_in_no_session() -> None:
     assert not view.revokes(principal(session_id=None))
 
 
-def test_several_revocations_do_not_weaken_each_other() -> None:
+def test_i03_several_revocations_do_not_weaken_each_other() -> None:
     """CVE-2026-8922."""
     view = RevocationView()
     for entry in [

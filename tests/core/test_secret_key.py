@@ -80,7 +80,7 @@ def test_a_made_secret_is_good_enough() -> None:
     ["", " , ", "changeme", "x" * 31, "x" * 64, "abcdefg" * 10, f"{NEW},short", f"{NEW} {NEW}"],
     ids=lambda text: text[:8] or "empty",
 )
-def test_a_poor_secret_is_refused_by_the_name_of_its_setting(text: str) -> None:
+def test_x05_a_poor_secret_is_refused_by_the_name_of_its_setting(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         SecretKeyRing.parse(text, setting="BEZANT_SECRET_KEY")
     assert caught.value.setting == "BEZANT_SECRET_KEY"

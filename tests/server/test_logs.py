@@ -160,7 +160,7 @@ def test_a_failure_does_not_tell_what_it_was_given(stream: io.StringIO) -> None:
     settings = installation(log_level="debug")
     configure_logging(settings, stream)
     app = create_app(settings, prepare(settings, lambda _: None))
-    server = app.state.authorization_server
+    server = app.server
 
     async def fail(*given: Any) -> Any:
         bearer = "Bearer eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
@@ -219,7 +219,7 @@ def test_the_daily_business_is_quiet_and_the_rest_is_not(stream: io.StringIO) ->
     app = create_app(settings, prepare(settings, lambda _: None))
     with TestClient(app, base_url=settings.public_url()) as client:
         every_path(client)
-    app.state.authorization_server.events.emit(
+    app.server.events.emit(
         LoginThrottled(at=0, address="192.0.2.1", limit="account", retry_after=1)
     )
     levels = {(line["event"], line["level"]) for line in lines(stream)}

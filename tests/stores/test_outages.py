@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
-import threading
 import time
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
@@ -32,8 +32,10 @@ def open_database(kind: str, url: str, **options: Any) -> Database:
 @asynccontextmanager
 async def opened(kind: str, url: str, **options: Any) -> AsyncIterator[SQLStores[Database]]:
     database = open_database(kind, url, **options)
-    yield SQLStores(database)
-    await call(database.close)
+    try:
+        yield SQLStores(database)
+    finally:
+        await call(database.close)
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +87,10 @@ class TestPostgres:
             await together(stores.database.bind(one), 20)
             server.stop(how)
             server.start()
+            await noticed()
             assert await together(stores.database.bind(one), 20) == [1] * 20
 
-    async def test_a_connection_lost_on_the_way(
-        self, kind: str, server: Postgres, url: str
-    ) -> None:
+    async def test_a_connection_lost_on_the_way(self, kind: str, url: str) -> None:
         def cut(connection: Connection) -> None:
             connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
@@ -98,30 +99,19 @@ class TestPostgres:
                 await call(stores.database.run, cut)
             assert await call(stores.database.run, one) == 1
 
-    async def test_a_connection_lost_in_a_statement_of_ours(
-        self, kind: str, server: Postgres, url: str
-    ) -> None:
-        async with opened(kind, url) as stores:
-            await call(stores.clients.get, "web")
-            with server.connect() as admin:
-                admin.execute(f"LOCK {'bezant_clients'}") if False else None
-                admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname LIKE 'test%'")
-            assert await call(stores.clients.get, "web") is None
-
     async def test_no_connection_is_free(self, kind: str, url: str) -> None:
-        @reads
-        def sleep(connection: Connection) -> None:
-            connection.execute(text("SELECT pg_sleep(1)"))
-
         async with opened(kind, url, pool_size=1, timeout=0.2) as stores:
-            results = await settled(stores.database, sleep, 3)
-            assert [type(result) for result in results].count(StoreUnavailable) >= 2
+            with psycopg.connect(url) as other:
+                other.execute("LOCK bezant_clients IN ACCESS EXCLUSIVE MODE")
+                with pytest.raises(StoreUnavailable):
+                    await together(stores.clients.get, 3, "web")
+            assert await call(stores.clients.get, "web") is None
 
     async def test_a_lock_that_is_never_released(self, kind: str, url: str) -> None:
         async with opened(kind, url, timeout=0.3) as stores:
             with psycopg.connect(url) as other:
                 other.execute("LOCK bezant_clients IN ACCESS EXCLUSIVE MODE")
-                with pytest.raises(StoreUnavailable, match="55P03|TimeoutError"):
+                with pytest.raises(StoreUnavailable, match="55P03"):
                     await call(stores.clients.get, "web")
             assert await call(stores.clients.get, "web") is None
 
@@ -144,26 +134,21 @@ class TestPostgres:
             admin.execute("DROP ROLE guest")
 
 
-@pytest.mark.parametrize("kind", ["psycopg", "asyncpg"])
-async def test_a_server_that_hangs(kind: str, server: Postgres, url: str) -> None:
-    async with opened(kind, url, timeout=0.3) as stores:
+async def test_a_server_that_hangs(server: Postgres, url: str) -> None:
+    async with opened("asyncpg", url, timeout=0.3) as stores:
         await call(stores.clients.get, "web")
         server.pause()
-        threading.Timer(8, server.resume).start() if False else None
         try:
             started = time.monotonic()
             with pytest.raises(StoreUnavailable):
                 await call(stores.clients.get, "web")
-            assert time.monotonic() - started < 8
+            assert time.monotonic() - started < 5
         finally:
             server.resume()
         assert await call(stores.clients.get, "web") is None
 
 
-async def settled(database: Database, unit: Any, times: int) -> list[Any]:
-    async def attempt() -> Any:
-        try:
-            return await call(database.run, unit)
-        except StoreUnavailable as error:
-            return error
-    return await together(attempt, times)
+async def noticed() -> None:
+    """Let the event loop read what waits for it, as it does all the time in a server."""
+    for _ in range(5):
+        await asyncio.sleep(0)

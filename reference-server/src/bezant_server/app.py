@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fastapi import FastAPI
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from bezant.secret_key import SecretKeyRing
+from bezant.server import AuthorizationServer
 from bezant_server import __version__
 from bezant_server.assembly import assemble
 from bezant_server.background import closing, purging
@@ -12,16 +17,32 @@ from bezant_server.database import open_database_for_loop
 from bezant_server.events import log_event
 from bezant_server.metrics import Metrics
 from bezant_server.pages import add_pages
-from bezant_server.requests import RequestMiddleware
+from bezant_server.requests import Front
 from bezant_server.settings import Settings
 from bezant_server.status import Status
 from bezant_server.throttle import open_throttle
 from fastapi_bezant import Bezant, lifespans
 
-__all__ = ["create_app"]
+__all__ = ["Application", "create_app"]
 
 
-def create_app(settings: Settings, ring: SecretKeyRing) -> FastAPI:
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What is served."""
+
+    server: AuthorizationServer
+    """The authorization server within."""
+    routes: FastAPI
+    """The application, for whoever adds to it."""
+    front: Front
+    """What requests meet first."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer (ASGI)."""
+        await self.front(scope, receive, send)
+
+
+def create_app(settings: Settings, ring: SecretKeyRing) -> Application:
     """The application.
 
     Args:
@@ -34,10 +55,10 @@ def create_app(settings: Settings, ring: SecretKeyRing) -> FastAPI:
     database = open_database_for_loop(settings)
     throttle = open_throttle(settings)
     server = assemble(settings, database, ring, throttle=throttle, subscribers=[log_event])
+    names = {endpoint.path: endpoint.name for endpoint in server.endpoints}
     metrics = None
     if settings.metrics:
-        grant_types = [grant.grant_type for grant in server.grants]
-        metrics = Metrics([endpoint.name for endpoint in server.endpoints], grant_types)
+        metrics = Metrics(names.values(), [grant.grant_type for grant in server.grants])
         server.events.subscribe(metrics.count_event)
     app = FastAPI(
         title="Bezant",
@@ -45,17 +66,18 @@ def create_app(settings: Settings, ring: SecretKeyRing) -> FastAPI:
         openapi_url=None,
         lifespan=lifespans(closing(server, database), purging(server, settings.purge_interval)),
     )
-    app.state.authorization_server = server
     bezant = Bezant(server)
-    app.include_router(bezant.router(server))
+    router = bezant.router(server)
+    app.include_router(router)
     bezant.install(app)
     add_pages(app, server)
     app.router.routes += Status(server, database, metrics).routes
-    app.add_middleware(
-        RequestMiddleware,
-        names={endpoint.path: endpoint.name for endpoint in server.endpoints},
+    endpoints = [route for route in router.routes if isinstance(route, Route)]
+    front = Front(
+        app,
+        endpoints={route.path: (names[route.path], route.app) for route in endpoints},
         metrics=metrics,
         access_log=settings.access_log,
         behind_proxy=bool(settings.trusted_proxies),
     )
-    return app
+    return Application(server, app, front)

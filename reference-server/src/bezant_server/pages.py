@@ -12,7 +12,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from bezant.errors import ServerError
+from bezant.http import error_response
 from bezant.server import AuthorizationServer
+from bezant_server.logs import REQUEST_ID
 
 __all__ = ["add_pages"]
 
@@ -82,8 +85,21 @@ def add_pages(app: FastAPI, server: AuthorizationServer) -> None:
         assert isinstance(error, HTTPException)
         return _failure(request, error)
 
+    async def broke(request: Request, error: Exception) -> Response:
+        return _apology(request)
+
     app.router.routes.append(Route("/", landing, include_in_schema=False))
     app.add_exception_handler(HTTPException, failed)
+    app.add_exception_handler(Exception, broke)
+
+
+def _apology(request: Request) -> Response:
+    """A mistake of ours. The log has the cause under the id of the request."""
+    answer = error_response(ServerError(REQUEST_ID.get() or "-"))
+    if _wants_html(request):
+        body = f"<p>{escape(str(answer.json()['error_description']))}</p>"
+        return HTMLResponse(_PAGE.format(title="Something failed", body=body), 500, _HEADERS)
+    return Response(answer.body, answer.status, {**dict(answer.headers), **_HEADERS})
 
 
 def _failure(request: Request, error: HTTPException) -> Response:

@@ -14,13 +14,13 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from bezant.errors import ConfigurationError, KeyUnavailable
 from bezant.runtime import SYNC, run_sync
 from bezant.secret_key import SecretKeyRing
-from bezant_server.app import create_app
+from bezant_server.app import Application, create_app
 from bezant_server.assembly import assemble
 from bezant_server.database import described, open_database, sqlite_file
 from bezant_server.logs import configure_logging
@@ -109,7 +109,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def uvicorn_config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp | str, settings: Settings) -> uvicorn.Config:
     """How uvicorn serves: quietly, believing nobody's headers unless told to."""
     return uvicorn.Config(
         app,
@@ -130,7 +130,7 @@ def uvicorn_config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
     )
 
 
-def worker() -> FastAPI:
+def worker() -> Application:
     """The application in a process of the supervisor; settings come by the environment."""
     settings = load_settings()
     configure_logging(settings)

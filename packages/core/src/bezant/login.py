@@ -61,6 +61,11 @@ class StoredAccounts:
         self._pool = pool
         self._replaced = replaced
 
+    @property
+    def get(self) -> Callable[[str], MaybeAwaitable[User | None]]:
+        """The store's own method, so that a runtime sees of which kind it is."""
+        return self._users.get
+
     async def check(self, username: str, password: str, runtime: Runtime, /) -> User | None:
         """Verify, and bring an old hash up to date; an unknown name costs the same time as a wrong
         password.
@@ -79,10 +84,6 @@ class StoredAccounts:
                 await runtime.call(self._users.set_password_hash, user.subject, fresh)
                 self._replaced(user.subject)
         return user
-
-    def get(self, subject: str, /) -> MaybeAwaitable[User | None]:
-        """The user with this subject, as of now."""
-        return self._users.get(subject)
 
 
 class HostAccounts:

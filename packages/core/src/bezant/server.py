@@ -131,7 +131,7 @@ class AuthorizationServer:
         if self.login is not None:
             self.grants += (
                 PasswordGrant(self.login, self.authorizations, config),
-                RefreshTokenGrant(self.authorizations, self.login.accounts.get),
+                RefreshTokenGrant(self.authorizations, self.login.accounts),
             )
         self.endpoints = self._endpoints(Issuer(config, self.keys, refresh_tokens))
 

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
 import uvicorn
-from fastapi import FastAPI
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from rich.console import Console
+from starlette.types import ASGIApp
 
 from bezant.config import is_loopback
 from bezant.errors import ConfigurationError
@@ -111,8 +111,7 @@ def _serving_from(directory: Path, host: str, port: int | None) -> Iterator[Plac
     with administration(settings, lambda _: None) as administered:
         fill(administered, place.api)
     app = create_app(settings, ring)
-    server = app.state.authorization_server
-    api = create_api(server, place.api, f"{place.issuer}/oauth/token")
+    api = create_api(app.server, place.api, f"{place.issuer}/oauth/token")
     with _Running([(app, listener), (api, api_listener)], settings):
         yield place
 
@@ -130,7 +129,7 @@ def _listeners(host: str, port: int | None) -> tuple[socket.socket, socket.socke
 class _Running:
     """Applications that are served by a thread for as long as a block lasts."""
 
-    def __init__(self, apps: list[tuple[FastAPI, socket.socket]], settings: Settings) -> None:
+    def __init__(self, apps: list[tuple[ASGIApp, socket.socket]], settings: Settings) -> None:
         self._servers = [uvicorn.Server(uvicorn_config(app, settings)) for app, _ in apps]
         self._sockets = [listener for _, listener in apps]
         self._thread = Thread(target=asyncio.run, args=(self._serve(),), name="demo")

@@ -74,7 +74,7 @@ class IntrospectionEndpoint:
         concerned = {client.client_id, *(client.audience or self._config.default_audience)}
         if principal.client_id != client.client_id and concerned.isdisjoint(principal.audience):
             return None
-        return {"active": True, "token_type": "Bearer", **principal.claims}
+        return {**principal.claims, "active": True, "token_type": "Bearer"}
 
     async def _refresh_token(
         self, client: Client, token: str, now: float, runtime: Runtime

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from bezant.authorizations import Authorizations
 from bezant.errors import InvalidGrant
 from bezant.grants import Decision, TokenContext
-from bezant.runtime import MaybeAwaitable
+from bezant.login import Accounts
 from bezant.scopes import narrow
-from bezant.users import User
 
 __all__ = ["RefreshTokenGrant"]
 
@@ -19,16 +16,14 @@ class RefreshTokenGrant:
 
     Args:
         authorizations: Decides by one compare-and-set.
-        get_user: Reads the resource owner's present state by subject.
+        accounts: Say the resource owner's present state.
     """
 
     grant_type = "refresh_token"
 
-    def __init__(
-        self, authorizations: Authorizations, get_user: Callable[[str], MaybeAwaitable[User | None]]
-    ) -> None:
+    def __init__(self, authorizations: Authorizations, accounts: Accounts) -> None:
         self._authorizations = authorizations
-        self._get_user = get_user
+        self._accounts = accounts
 
     async def decide(self, context: TokenContext, /) -> Decision:
         """Renew, with the scopes first given or fewer.
@@ -47,7 +42,7 @@ class RefreshTokenGrant:
         authorization = await self._authorizations.refresh(
             client, token, now=context.now, address=context.address, runtime=context.runtime
         )
-        user = await context.runtime.call(self._get_user, authorization.subject)
+        user = await context.runtime.call(self._accounts.get, authorization.subject)
         if user is None or not user.active:
             await self._authorizations.revoke(
                 authorization.id, now=context.now, runtime=context.runtime

@@ -317,7 +317,8 @@ class MemoryThrottleStore:
                 return counter.blocked_until - now
             remembered = counter is not None and now - counter.touched_at < limit.memory
             attempts = counter.attempts + 1 if counter is not None and remembered else 1
-            blocked_until = now + limit.wait(attempts)
+            wait = limit.wait(attempts)
+            blocked_until = now + wait if wait else 0.0
             forget_at = max(now + limit.memory, blocked_until)
             self._counters[key] = _Counter(attempts, blocked_until, now, forget_at)
             self._counters.move_to_end(key)

@@ -44,12 +44,14 @@ from bezant.stores import (
 from bezant.users import User
 
 __all__ = [
+    "NOW",
     "AuthorizationStoreContract",
     "ClientStoreContract",
     "KeyStoreContract",
     "RevocationStoreContract",
     "ThrottleStoreContract",
     "UserStoreContract",
+    "an_authorization",
     "call",
     "together",
 ]
@@ -93,6 +95,24 @@ async def together(
 
 async def _settled(result: MaybeAwaitable[T]) -> T:
     return await result if isawaitable(result) else result
+
+
+def an_authorization(**changes: Any) -> Authorization:
+    """A live authorization with an id and a subject of its own."""
+    authorization = Authorization(
+        id=_id(),
+        client_id="web",
+        subject=_id(),
+        scopes=("items:read",),
+        audience=("https://api.example.com",),
+        auth_time=NOW - 10,
+        created_at=NOW - 10,
+        expires_at=NOW + 10_000,
+        idle_expires_at=NOW + 1_000,
+        rotated_at=NOW - 10,
+        address="192.0.2.1",
+    )
+    return replace(authorization, **changes)
 
 
 class UserStoreContract:
@@ -439,22 +459,7 @@ def _id() -> str:
 
 
 async def _added(store: AuthorizationStore, **changes: Any) -> Authorization:
-    authorization = replace(
-        Authorization(
-            id=_id(),
-            client_id="web",
-            subject=_id(),
-            scopes=("items:read",),
-            audience=("https://api.example.com",),
-            auth_time=NOW - 10,
-            created_at=NOW - 10,
-            expires_at=NOW + 10_000,
-            idle_expires_at=NOW + 1_000,
-            rotated_at=NOW - 10,
-            address="192.0.2.1",
-        ),
-        **changes,
-    )
+    authorization = an_authorization(**changes)
     await call(store.add, authorization)
     return authorization
 

@@ -28,8 +28,9 @@ class PooledDatabase(AsyncDatabase):
         engine: An asynchronous engine, such as the application's own; like all of them it belongs
             to one event loop.
         limit: Units that run at once, at most; no more than the engine's pool has connections.
-        timeout: Seconds to wait for a connection. Nothing takes longer than three times that in
-            all, also when the server hangs.
+        timeout: Seconds to wait for a connection. A unit that has not ended after three times that
+            is cancelled, also when the server hangs; psycopg then gives the server up to ten more
+            to confirm.
     """
 
     def __init__(self, engine: AsyncEngine, *, limit: int = 5, timeout: float = 2.0) -> None:

@@ -1,0 +1,97 @@
+"""What the stores in memory do beyond the contract."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bezant.clients import Client
+from bezant.errors import ConfigurationError
+from bezant.runtime import SYNC
+from bezant.stores import ThrottleLimit, ThrottleStore
+from bezant.stores.memory import (
+    MemoryClientStore,
+    MemoryStores,
+    MemoryThrottleStore,
+    MemoryUserStore,
+)
+from bezant.testing.stores import NOW
+from bezant.users import User
+
+if TYPE_CHECKING:
+    from bezant.stores import Stores, UserStore
+
+LIMIT = ThrottleLimit(free=1, base=10.0, cap=100.0, memory=60.0)
+
+
+def test_they_are_all_the_stores_there_are() -> None:
+    client = Client("web", grants=frozenset({"password"}), auth_method="none")
+    stores: Stores = MemoryStores([client])
+    assert stores.clients.get("web") is client
+    SYNC.check("stores.throttle", stores.throttle, ThrottleStore)
+
+
+def test_clients_are_replaced_by_those_with_their_id() -> None:
+    store = MemoryClientStore()
+    client = Client("web", grants=frozenset({"password"}), auth_method="none")
+    store.add(client)
+    store.add(replace(client, active=False))
+    assert store.get("web") == replace(client, active=False)
+
+
+def test_users_are_replaced_by_those_with_their_subject() -> None:
+    store = MemoryUserStore([User("u-1", "alice")])
+    store.add(User("u-1", "alicia"))
+    assert store.find("alice") is None
+    assert store.find("alicia") == User("u-1", "alicia")
+    users: UserStore = store
+    assert users.get("u-1") == User("u-1", "alicia")
+
+
+def test_a_login_name_has_one_owner() -> None:
+    store = MemoryUserStore([User("u-1", "alice")])
+    with pytest.raises(ConfigurationError, match="login name") as caught:
+        store.add(User("u-2", "alice"))
+    assert "alice" not in str(caught.value)
+
+
+class TestThrottleIsBounded:
+    """Whoever attacks chooses the keys."""
+
+    def test_keeps_a_bounded_number_of_counters(self) -> None:
+        store = MemoryThrottleStore(max_keys=10)
+        for number in range(1000):
+            assert store.attempt(str(number), NOW, LIMIT) == 0.0
+        assert store.purge(NOW + 1) == 10
+
+    def test_keeps_a_bounded_number_of_allowances(self) -> None:
+        store = MemoryThrottleStore(max_keys=10)
+        for number in range(1000):
+            store.earn(str(number), 1, NOW)
+        assert store.purge(NOW + 1) == 10
+
+    def test_sheds_what_was_touched_longest_ago(self) -> None:
+        store = MemoryThrottleStore(max_keys=2)
+        for key in ("a", "b"):
+            store.attempt(key, NOW, LIMIT)
+        store.attempt("a", NOW + 10, LIMIT)
+        store.attempt("c", NOW + 10, LIMIT)
+        assert store.attempt("a", NOW + 11, LIMIT) > 0.0
+        assert store.attempt("b", NOW + 11, LIMIT) == 0.0
+
+    def test_sheds_what_is_forgotten_before_it_is_full(self) -> None:
+        store = MemoryThrottleStore()
+        for number in range(100):
+            store.attempt(str(number), NOW, LIMIT)
+        for number in range(100):
+            store.attempt(f"later {number}", NOW + 60, LIMIT)
+        assert store.purge(NOW + 1) == 0
+        assert store.purge(NOW + 61) == 100
+
+    def test_a_block_outlasts_the_memory(self) -> None:
+        store = MemoryThrottleStore()
+        limit = ThrottleLimit(free=1, base=100.0, cap=100.0, memory=0.0)
+        store.attempt("k", NOW, limit)
+        assert store.attempt("k", NOW + 50, limit) == 50.0

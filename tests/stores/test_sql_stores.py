@@ -1,0 +1,94 @@
+"""What the stores in SQL do beyond the contract, on every driver."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bezant.clients import Client, ClientSecret
+from bezant.stores.sql import schema
+from bezant.stores.sql.authorizations import STEP
+from bezant.testing.stores import NOW, an_authorization, call, together
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
+
+    from bezant.stores import Stores
+    from bezant.stores.sql import Database, SQLStores
+
+CLIENT = Client("web", grants=frozenset({"password"}), secrets=(ClientSecret("sha256$aa$bb"),))
+
+
+async def test_they_are_all_the_stores_there_are(sql: SQLStores[Database]) -> None:
+    stores: Stores = sql
+    assert await call(stores.clients.get, "web") is None
+
+
+async def test_clients_are_added_once(sql: SQLStores[Database]) -> None:
+    assert sorted(await together(sql.clients.add, 10, CLIENT)) == [False] * 9 + [True]
+    assert not await call(sql.clients.add, replace(CLIENT, name="other"))
+    assert await call(sql.clients.get, "web") == CLIENT
+
+
+async def test_clients_are_replaced(sql: SQLStores[Database]) -> None:
+    secrets = (ClientSecret("sha256$cc$dd"), ClientSecret("sha256$aa$bb", expires_at=NOW))
+    changed = replace(CLIENT, secrets=secrets, active=False, access_token_ttl=60)
+    assert not await call(sql.clients.replace, changed)
+    await call(sql.clients.add, CLIENT)
+    await call(sql.clients.add, replace(CLIENT, client_id="other"))
+    assert await call(sql.clients.replace, changed)
+    assert await call(sql.clients.get, "web") == changed
+    assert await call(sql.clients.get, "other") == replace(CLIENT, client_id="other")
+
+
+async def test_clients_are_listed_by_id(sql: SQLStores[Database]) -> None:
+    clients = [replace(CLIENT, client_id=client_id) for client_id in ("b", "c", "a")]
+    for client in clients:
+        await call(sql.clients.add, client)
+    listed = await call(sql.clients.list_all)
+    assert [client.client_id for client in listed] == ["a", "b", "c"]
+    assert set(listed) == set(clients)
+
+
+async def test_purges_take_as_many_steps_as_they_need(sql: SQLStores[Database]) -> None:
+    many = 2 * STEP + 3
+    row = an_authorization(expires_at=NOW - 1, idle_expires_at=NOW - 1)
+    alive = an_authorization()
+
+    def fill(connection: Connection) -> None:
+        def insert(table: Table, *rows: dict[str, object]) -> None:
+            connection.execute(table.insert(), list(rows))
+
+        values = {
+            column.name: getattr(row, column.name)
+            for column in schema.authorizations.c
+            if column.name != "sweep_at"
+        } | {"scopes": "[]", "audience": "[]", "sweep_at": NOW - 2}
+        moved = {"expires_at": alive.expires_at, "idle_expires_at": alive.idle_expires_at}
+        insert(
+            schema.authorizations,
+            *[values | {"id": f"ended {number}"} for number in range(many)],
+            *[values | moved | {"id": f"alive {number}"} for number in range(many)],
+        )
+        insert(
+            schema.revocations,
+            *[
+                {"kind": "token", "value": str(number), "issued_before": NOW}
+                | {"expires_at": NOW, "recorded_at": NOW}
+                for number in range(many)
+            ],
+        )
+        insert(
+            schema.attempts,
+            *[
+                {"key": str(number), "attempts": 1, "blocked_until": 0.0, "touched_at": NOW - 1}
+                for number in range(many)
+            ],
+        )
+
+    await call(sql.database.run, fill)
+    assert await call(sql.authorizations.purge, NOW) == many
+    assert await call(sql.authorizations.purge, NOW) == 0
+    assert await call(sql.revocations.purge, NOW) == many
+    assert await call(sql.throttle.purge, NOW) == many
+    assert len(await call(sql.authorizations.list_live, NOW, limit=10_000)) == many
