@@ -21,7 +21,7 @@ nox.options.allow_parallel = True  # for whoever says -j; tools/suite.py does
 
 ROOT = Path(__file__).parent
 RESULTS = ROOT / ".nox" / "results"
-COVERAGE = ROOT / ".nox" / "coverage"
+COVERAGE = RESULTS / "coverage"
 SUITE = ["suite"]  # the tag of what `test` runs
 
 CORE = ["packages/core"]
@@ -119,6 +119,40 @@ def test(session: nox.Session) -> None:
 
 
 @nox.session(tags=SUITE)
+def core(session: nox.Session) -> None:
+    """Core on its own, in an environment that holds no framework."""
+    prepare(session, "core", packages=CORE)
+    pytest(session, "--framework=bare", "tests/core", "tests/contract", measure=True)
+
+
+@nox.session(tags=SUITE)
+def build(session: nox.Session) -> None:
+    """Build the wheels, install them where no source tree is, and test what a user would get."""
+    # No more than the packages ask for, and what runs tests: a need left unsaid shows here.
+    prepare(session, "core", "server", packages=[])
+    dist = Path(session.create_tmp()).resolve() / "dist"
+    session.run_install(
+        *("uv", "build", "--quiet", "--all-packages", "--clear", f"--out-dir={dist}")
+    )
+    wheels = [str(wheel) for wheel in sorted(dist.glob("*.whl"))]
+    session.install("--quiet", "--no-deps", *wheels)
+    session.run("uv", "pip", "check")
+    session.env["BEZANT_DIST"] = str(dist)
+    pytest(session, "--framework=fastapi", "tests/packaging", "tests/core", "tests/contract")
+
+
+@nox.session(tags=SUITE, python="3.11")
+def minimums(session: nox.Session) -> None:
+    """Everything again with the oldest versions that the packages claim to support."""
+    session.run_install(
+        *("uv", "pip", "install", "--quiet", "--exact"),
+        *("--resolution=lowest-direct", "--group=tests"),
+        *(f"--reinstall-package={name}" for name in DISTRIBUTIONS),
+    )
+    pytest(session, "--framework=fastapi", "tests/core", "tests/contract", "tests/frameworks")
+
+
+@nox.session(tags=SUITE)
 def server(session: nox.Session) -> None:
     """The reference server, in process and as a process; browser tests where there is one."""
     prepare(session, "tests", "e2e", packages=SERVER)
@@ -130,13 +164,6 @@ def stores(session: nox.Session) -> None:
     """The store contract on memory, SQLite and a real PostgreSQL."""
     prepare(session, "tests", packages=SERVER)
     pytest(session, "tests/stores", measure=True)
-
-
-@nox.session(tags=SUITE)
-def core(session: nox.Session) -> None:
-    """Core on its own, in an environment that holds no framework."""
-    prepare(session, "core", packages=CORE)
-    pytest(session, "--framework=bare", "tests/core", "tests/contract", measure=True)
 
 
 @nox.session(tags=SUITE)
@@ -155,33 +182,6 @@ def tests(session: nox.Session, framework: str, versions: list[str]) -> None:
     if versions:
         session.install("--quiet", *versions)
     pytest(session, f"--framework={framework}", "tests/contract", f"tests/frameworks/{framework}")
-
-
-@nox.session(tags=SUITE, python="3.11")
-def minimums(session: nox.Session) -> None:
-    """Everything again with the oldest versions that the packages claim to support."""
-    session.run_install(
-        *("uv", "pip", "install", "--quiet", "--exact"),
-        *("--resolution=lowest-direct", "--group=tests"),
-        *(f"--reinstall-package={name}" for name in DISTRIBUTIONS),
-    )
-    pytest(session, "--framework=fastapi", "tests/core", "tests/contract", "tests/frameworks")
-
-
-@nox.session(tags=SUITE)
-def build(session: nox.Session) -> None:
-    """Build the wheels, install them where no source tree is, and test what a user would get."""
-    # No more than the packages ask for, and what runs tests: a need left unsaid shows here.
-    prepare(session, "core", "server", packages=[])
-    dist = Path(session.create_tmp()).resolve() / "dist"
-    session.run_install(
-        *("uv", "build", "--quiet", "--all-packages", "--clear", f"--out-dir={dist}")
-    )
-    wheels = [str(wheel) for wheel in sorted(dist.glob("*.whl"))]
-    session.install("--quiet", "--no-deps", *wheels)
-    session.run("uv", "pip", "check")
-    session.env["BEZANT_DIST"] = str(dist)
-    pytest(session, "--framework=fastapi", "tests/packaging", "tests/core", "tests/contract")
 
 
 @nox.session(tags=[*SUITE, "quick"])

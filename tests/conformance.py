@@ -1,16 +1,23 @@
 """Which tests prove which rules: a manifest, and the page that is made from it.
 
-A test names the rules that it proves, ``@pytest.mark.rfc("6749", "5.2")``. `RULES` lists what must be
-proven. ``python -m tests.conformance`` writes the page; a test fails when a rule lacks a proof, a
-marker names a rule that is not listed, or the page is out of date.
+A test names the rules that it proves, ``@pytest.mark.rfc("6749", "5.2")``, and the attacks that it
+withstands, ``test_j01_...``. `RULES` and `ATTACKS` list what must be proven. ``python -m
+tests.conformance`` writes the page; a test fails when something listed lacks a proof, a proof is of
+something not listed, or the page is out of date.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    _Test: TypeAlias = tuple[str, list[ast.expr]]
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "conformance.md"
@@ -22,8 +29,8 @@ RULES: Final[dict[tuple[str, str], dict[str, str]]] = {
     ("6749", "The OAuth 2.0 Authorization Framework"): {
         "1.5": "A refresh token is given to those who may use it",
         "2.3": "A client authenticates by one method at a time",
-        "2.3.1": "Client passwords: HTTP Basic with form-encoded parts, or in the body, never the URL",
-        "3.2": "The token endpoint takes POST, no parameter twice, empty as absent, unknown ignored",
+        "2.3.1": "Client passwords: Basic with form-encoded parts, or the body, never the URL",
+        "3.2": "The token endpoint: POST, no parameter twice, empty is absent, unknown ignored",
         "3.2.1": "A client acts for itself alone, whoever it names",
         "3.3": "Scopes: case-sensitive names in any order; the answer says what was given",
         "4.3.2": "Password grant: the request, behind protection against guessing",
@@ -179,83 +186,203 @@ RULES: Final[dict[tuple[str, str], dict[str, str]]] = {
 }
 """What must be proven."""
 
-Proofs: TypeAlias = dict[Rule, list[str]]
-"""For each rule its tests, as ``path::name`` from the root."""
+ATTACKS: Final[dict[str, dict[str, str]]] = {
+    "Access tokens": {
+        "J01": "alg none in any spelling, missing, or of another family",
+        "J02": "HMAC with a public key as PEM, DER, JWK, OpenSSH and other texts",
+        "J03": "An empty or short HMAC key",
+        "J04": "A key used with another algorithm than its own",
+        "J05": "A verifier without an issuer or an audience",
+        "J06": "Symmetric and asymmetric keys in one set",
+        "J07": "A key marked for encryption",
+        "J08": "The attacker's key embedded in the header",
+        "J09": "URLs in the header, to anywhere",
+        "J10": "kid as a path, SQL, NUL, a number, a list, or 10 kB",
+        "J11": "crit, known and unknown",
+        "J12": "b64",
+        "J13": "Compression and encryption",
+        "J14": "PBES2 with a huge count",
+        "J15": "100 MB, deep nesting, 5,000 digits",
+        "J16": "Padding, white space, other letters, unused bits, other numbers of parts",
+        "J17": "A member twice",
+        "J18": "UTF-16, byte order marks, lone surrogates, what is no object",
+        "J19": "exp missing, a text, boolean, infinite, absurd, reached",
+        "J20": "nbf and iat in the future",
+        "J21": "iss as part, prefix, list, other case, with a slash",
+        "J22": "aud missing, another, a number",
+        "J23": "Other kinds of tokens",
+        "J24": "Another issuer beside ours, with its own keys or with ours",
+        "J25": "ECDSA signatures of zeros, beyond the order, in DER",
+        "J26": "Ed25519 keys of small order, Ed448",
+        "J27": "A malformed or contradictory key in a set",
+        "J28": "RSA keys of 1,024 bits or with exponent 3",
+        "J31": "A scope that begins like the one needed, or is no scope at all",
+        "J32": "A subject that equals a client's id",
+        "J33": "Switching a check off",
+        "J34": "Learning from the answer what is wrong with a forged token",
+    },
+    "Token endpoint": {
+        "T01": "Other methods, parameters in the query, JSON, multipart",
+        "T02": "A parameter twice, arrays",
+        "T03": "Empty values, spaces around a password",
+        "T04": "Huge bodies, too many fields, broken escapes and UTF-8, NUL",
+        "T05": "Huge passwords, what bcrypt cuts, NUL, normal forms",
+        "T06": "A grant that the client or the server does not have",
+        "T07": "One client names another",
+        "T08": "Scopes beyond the client's, unknown, malformed, huge",
+    },
+    "Refresh tokens": {
+        "R02": "Reuse of a spent token",
+        "R03": "The first token again after three rotations in one second",
+        "R04": "Reuse after a restart",
+        "R05": "Another client's token",
+        "R06": "Scopes widened, or narrowed and widened back",
+        "R07": "A retry that asks for more",
+        "R08": "A retry outside its window, or after revocation",
+        "R09": "The answer is lost",
+        "R10": "Sliding beyond the absolute end",
+        "R11": "The user is disabled or deleted, the client is disabled, all is revoked",
+        "R12": "Reuse after 10,000 generations",
+        "R13": "Forged tokens, and access tokens as refresh tokens",
+        "R14": "A failure between spending and issuing",
+    },
+    "Client authentication": {
+        "C01": "None, wrong, unknown: told apart by answer or work",
+        "C02": "Two methods at once",
+        "C03": "Another method than registered",
+        "C04": "Malformed, oversized and oddly encoded Basic credentials",
+        "C05": "Ids that differ in case or spaces",
+        "C09": "Contradicting client ids",
+        "C10": "Secrets in the store",
+        "C11": "Rotation with two live secrets",
+    },
+    "Guessing": {
+        "B01": "Many passwords for one account, one by one and all at once",
+        "B02": "One password for many accounts",
+        "B03": "Forged addresses",
+        "B04": "Finding out which accounts exist, by answer or work",
+        "B05": "Keeping the owner out",
+        "B06": "Right logins while under attack",
+        "B08": "More logins than there is room for",
+    },
+    "Introspection and revocation": {
+        "I01": "Asking without proof, or as a public client",
+        "I02": "Unknown, expired, revoked and strangers' tokens",
+        "I03": "Several revocations at once",
+        "I04": "Wrong hints, other clients' and unknown tokens",
+        "I05": "What ends with what",
+        "I06": "A store that fails while a token is revoked",
+        "I07": "JSONP",
+    },
+    "Keys": {
+        "K05": "Published sets with bad, private, symmetric or repeated keys",
+        "X01": "Rotation under load",
+        "X02": "Emergency removal",
+        "X03": "Two processes rotate at once",
+        "X04": "Private members in what is published, logged or shown",
+        "X05": "Poor secrets, or none",
+    },
+    "HTTP, logs and stores": {
+        "H02": "Two Authorization headers, two tokens",
+        "H03": "Headers that claim an identity",
+        "H04": "Forged hosts",
+        "H06": "Other schemes and spaces",
+        "L01": "Secrets in logs, events, messages, tracebacks and reprs",
+        "L02": "Forged log lines",
+        "L03": "Details of a failure in an answer",
+        "L04": "Something that matters and leaves no event",
+        "O01": "Other origins",
+        "O02": "Answers in caches",
+        "D01": "A store that fails at any call of any flow",
+        "D04": "Injection, other case, trailing spaces in names",
+        "D06": "A dump of the stores",
+    },
+}
+"""What must be withstood. A test names it, ``test_j01_...``."""
+
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+Proofs: TypeAlias = dict[Rule | str, list[str]]
+"""For each rule and each attack its tests, as ``path::name`` from the root."""
 
 
-def listed() -> set[Rule]:
-    """The rules of the manifest."""
-    return {(number, section) for (number, _), rules in RULES.items() for section in rules}
+def listed() -> set[Rule | str]:
+    """The rules and attacks of the manifest."""
+    rules = {(number, section) for (number, _), rules in RULES.items() for section in rules}
+    return rules | {attack for attacks in ATTACKS.values() for attack in attacks}
 
 
 def collect() -> Proofs:
-    """Read all markers in all tests. Nothing is imported, so no framework need be installed.
+    """Read the names and markers of all tests. Nothing is imported, so no framework need be there.
 
     Raises:
-        ValueError: A marker that cannot be read, or that no test carries.
+        ValueError: A marker that no test carries.
     """
     proofs: Proofs = defaultdict(list)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         name = path.relative_to(ROOT).as_posix()
-        carried = list(_in_body(tree.body, []))
-        for test, rules in carried:
-            for rule in rules:
-                proofs[rule].append(f"{name}::{test}")
-        if len(_markers(tree)) > len({id(c) for c in _calls_in_reach(tree.body)}):
+        markers = {id(call) for call in _markers(tree)}
+        for test, marks in _tests(tree.body, _constants(tree)):
+            calls = [call for mark in marks for call in _markers(mark)]
+            markers.difference_update(map(id, calls))
+            for proven in dict.fromkeys([*map(_rule, calls), *_attacks(test)]):
+                proofs[proven].append(f"{name}::{test}")
+        if markers:
             raise ValueError(f"{name}: an rfc marker that belongs to no test")
     return dict(proofs)
 
 
-def _in_body(
-    body: list[ast.stmt], inherited: list[Rule], prefix: str = ""
-) -> list[tuple[str, list[Rule]]]:
-    found = []
-    common = inherited + [rule for node in body if _is_pytestmark(node) for rule in _rules(node)]
+def _tests(body: list[ast.stmt], constants: dict[str, ast.expr]) -> Iterator[_Test]:
+    """All tests with what marks them: decorators, those of the class, the constants they name."""
     for node in body:
         if isinstance(node, ast.ClassDef):
-            own = common + [rule for mark in node.decorator_list for rule in _rules(mark)]
-            found += _in_body(node.body, own, f"{prefix}{node.name}::")
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
-            own = common + [rule for mark in node.decorator_list for rule in _rules(mark)]
-            found.append((prefix + node.name, list(dict.fromkeys(own))))
-    return found
+            for test, marks in _tests(node.body, constants):
+                yield f"{node.name}::{test}", [*node.decorator_list, *marks]
+        elif isinstance(node, _FUNCTIONS) and node.name.startswith("test_"):
+            arguments = [
+                argument
+                for mark in node.decorator_list
+                if isinstance(mark, ast.Call)
+                for argument in mark.args
+            ]
+            named = [
+                constants[argument.id]
+                for argument in arguments
+                if isinstance(argument, ast.Name) and argument.id in constants
+            ]
+            yield node.name, [*node.decorator_list, *named]
 
 
-def _is_pytestmark(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Assign) and any(
-        isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets
-    )
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """What a module's names are assigned to: tables of parameters may carry markers, too."""
+    return {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
 
 
-def _calls_in_reach(body: list[ast.stmt]) -> list[ast.Call]:
-    calls = []
-    for node in body:
-        if isinstance(node, ast.ClassDef):
-            calls += _calls_in_reach(node.body)
-        if _is_pytestmark(node):
-            calls += _markers(node)
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            calls += [call for mark in node.decorator_list for call in _markers(mark)]
-    return calls
+def _markers(node: ast.AST) -> Iterator[ast.Call]:
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call) and "rfc" in {
+            getattr(call.func, "attr", None),
+            getattr(call.func, "id", None),
+        }:
+            yield call
 
 
-def _markers(node: ast.AST) -> list[ast.Call]:
-    return [
-        call
-        for call in ast.walk(node)
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr == "rfc"
-    ]
+def _rule(call: ast.Call) -> Rule:
+    number, section = (ast.literal_eval(argument) for argument in call.args)
+    return str(number), str(section)
 
 
-def _rules(node: ast.AST) -> list[Rule]:
-    rules = []
-    for call in _markers(node):
-        number, section = (ast.literal_eval(argument) for argument in call.args)
-        rules.append((str(number), str(section)))
-    return rules
+def _attacks(test: str) -> list[str]:
+    """``test_j01_j02_...`` withstands both."""
+    names = re.match(r"test((?:_[a-z][0-9]{2})*)_", test.rpartition("::")[2])
+    return names[1].upper().split("_")[1:] if names else []
 
 
 def page(proofs: Proofs) -> str:
@@ -263,28 +390,30 @@ def page(proofs: Proofs) -> str:
     lines = [
         "# Conformance",
         "",
-        "What Bezant promises of each standard, and the tests that prove it in every framework.",
-        "Written by `python -m tests.conformance`; a test fails when this page and the tests differ.",
+        "What Bezant promises of each standard, what it withstands, and the tests that prove it.",
+        "Those in `tests/contract` run in every framework.",
+        "",
+        "Written by `python -m tests.conformance`; a test fails when this page is out of date.",
     ]
     for (number, title), rules in sorted(RULES.items(), key=lambda item: int(item[0][0])):
-        lines += [
-            "",
-            f"## RFC {number}: {title}",
-            "",
-            "| section | rule | proven by |",
-            "|---|---|---|",
-        ]
+        lines += _table(f"RFC {number}: {title}", "section", "rule")
         for section, rule in rules.items():
-            where = "appendix" if section[0].isalpha() else "section"
-            link = f"https://www.rfc-editor.org/rfc/rfc{number}#{where}-{section}"
-            tests = "<br>".join(map(_link, proofs.get((number, section), [])))
-            lines.append(f"| [{section}]({link}) | {rule} | {tests} |")
+            anchor = "appendix" if section[0].isalpha() else "section"
+            link = f"[{section}](https://www.rfc-editor.org/rfc/rfc{number}#{anchor}-{section})"
+            lines.append(_row(link, rule, proofs.get((number, section), [])))
+    for topic, attacks in ATTACKS.items():
+        lines += _table(f"Attacks: {topic.lower()}", "name", "attack")
+        lines += [_row(name, attack, proofs.get(name, [])) for name, attack in attacks.items()]
     return "\n".join(lines) + "\n"
 
 
-def _link(test: str) -> str:
-    path, _, name = test.partition("::")
-    return f"[{name}](../{path})"
+def _table(title: str, first: str, second: str) -> list[str]:
+    return ["", f"## {title}", "", f"| {first} | {second} | proven by |", "|---|---|---|"]
+
+
+def _row(first: str, second: str, tests: list[str]) -> str:
+    links = (f"[{name}](../{path})" for path, _, name in (test.partition("::") for test in tests))
+    return f"| {first} | {second} | {'<br>'.join(links)} |"
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ settings.register_profile(
     stateful_step_count=25,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("search", settings.get_profile("suite"), derandomize=False, max_examples=5000)
+settings.register_profile(
+    "search", settings.get_profile("suite"), derandomize=False, max_examples=5000
+)
 settings.load_profile(os.environ.get("BEZANT_HYPOTHESIS", "suite"))
 
 
@@ -36,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help=f"run the contract in this one: {', '.join(HARNESSES)}; default: all that are installed",
+        help=f"run the contract in this one ({', '.join(HARNESSES)}), not in all that are there",
     )
 
 

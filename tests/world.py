@@ -1,4 +1,4 @@
-"""One small world for all tests: an issuer, its clients and people, and a clock that stands still."""
+"""One small world for all tests: an issuer, its clients and people, a clock that stands still."""
 
 from __future__ import annotations
 

@@ -17,10 +17,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).resolve().parent.parent
-NOX = ROOT / ".nox"
-RESULTS = NOX / "results"  # each pytest run leaves a file in here
-COVERAGE = NOX / "coverage"
-REPORT = NOX / "report.json"
+RESULTS = ROOT / ".nox" / "results"  # each pytest run leaves a file in here
+REPORT = RESULTS / "sessions.json"
 
 
 @dataclass(frozen=True)
@@ -38,10 +36,8 @@ class Count:
 
 
 def main(arguments: list[str]) -> int:
-    for leftover in (RESULTS, COVERAGE):
-        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
-    REPORT.unlink(missing_ok=True)
 
     # nox hears Ctrl-C too, and is given the time to stop what it started.
     signal.signal(signal.SIGINT, lambda *_: None)

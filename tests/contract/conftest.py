@@ -1,4 +1,4 @@
-"""Each request of the contract goes to two applications: the one under test and core driven by hand.
+"""Each request goes to two applications: the one under test, and core driven by hand.
 
 Their answers must be the same to the byte, and so must what they have told their subscribers.
 """

@@ -69,9 +69,7 @@ def test_every_advertised_grant_works(api: Api) -> None:
 
 @pytest.mark.rfc("8414", "2")
 @pytest.mark.parametrize("endpoint", ["token", "revocation", "introspection"])
-def test_every_advertised_authentication_method_works_and_no_other(
-    api: Api, endpoint: str
-) -> None:
+def test_every_advertised_authentication_method_works_and_no_other(api: Api, endpoint: str) -> None:
     document = metadata(api)
     path = urlsplit(document[f"{endpoint}_endpoint"]).path
     login = {"grant_type": "password", "username": "alice", "password": PASSWORD, "token": "x"}
@@ -93,7 +91,7 @@ def test_every_advertised_scope_can_be_had(api: Api) -> None:
 @pytest.mark.rfc("8414", "3.1")
 @configured(issuer=f"{ISSUER}/tenant", endpoint_prefix="")
 def test_an_issuer_with_a_path(api: Api, world: World) -> None:
-    """Its well-known part comes before the path; the plain place is for an application mounted there."""
+    """Its well-known part comes before the path; the plain place is for what is mounted there."""
     at_origin = api.get(f"{METADATA}/tenant")
     assert at_origin.json()["issuer"] == f"{ISSUER}/tenant"
     assert at_origin.json()["token_endpoint"] == f"{ISSUER}/tenant/token"

@@ -55,9 +55,7 @@ def test_i06_no_revocation_is_promised_that_cannot_be_kept(
     assert api.get("/whoami", token=access).status == 401
 
 
-def test_tokens_are_trusted_for_a_while_without_news_of_revocations(
-    api: Api, world: World
-) -> None:
+def test_tokens_are_trusted_for_a_while_without_news_of_revocations(api: Api, world: World) -> None:
     access = api.tokens()[0]
     assert api.get("/whoami", token=access).status == 200
     world.take_away("revocations")

@@ -185,7 +185,9 @@ def test_a_refresh_token_opens_nothing(api: Api) -> None:
             id="permission-without-scope",
         ),
         pytest.param("/edit", {"roles": ["reader"]}, None, id="other-role"),
-        pytest.param("/edit", {"scopes": ["editor"], "permissions": ["editor"]}, None, id="no-role"),
+        pytest.param(
+            "/edit", {"scopes": ["editor"], "permissions": ["editor"]}, None, id="no-role"
+        ),
     ],
 )
 def test_j31_a_good_token_that_does_not_reach_far_enough(

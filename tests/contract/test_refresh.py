@@ -134,7 +134,9 @@ def test_r07_a_retry_may_not_widen(api: Api) -> None:
 @pytest.mark.rfc("6749", "10.4")
 @pytest.mark.parametrize("spent", [False, True], ids=["current", "spent"])
 @pytest.mark.parametrize("thief", ["mobile", "spa"], ids=["confidential", "public"])
-def test_r05_another_clients_token_is_refused_and_unharmed(api: Api, thief: str, spent: bool) -> None:
+def test_r05_another_clients_token_is_refused_and_unharmed(
+    api: Api, thief: str, spent: bool
+) -> None:
     token = current = api.tokens("web")[1]
     if spent:
         current = renew(api, token)

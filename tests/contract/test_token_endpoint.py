@@ -140,7 +140,9 @@ def test_t03_unknown_parameters_and_empty_values_are_ignored(api: Api) -> None:
             }.items()
         ),
         *(
-            pytest.param(client, {"grant_type": name}, 400, "unauthorized_client", id=f"{client}-{name}")
+            pytest.param(
+                client, {"grant_type": name}, 400, "unauthorized_client", id=f"{client}-{name}"
+            )
             for client, name in [
                 ("machine", "password"),
                 ("machine", "refresh_token"),
@@ -266,7 +268,9 @@ def test_a_client_without_the_refresh_grant_gets_no_refresh_token(api: Api) -> N
         pytest.param("dave", PASSWORD, id="no-password"),
     ],
 )
-def test_t03_t05_b04_d04_all_bad_logins_look_alike(api: Api, world: World, username: str, password: str) -> None:
+def test_t03_t05_b04_d04_all_bad_logins_look_alike(
+    api: Api, world: World, username: str, password: str
+) -> None:
     answer = api.login(username=username, password=password)
     assert client_refusal(answer) == (400, "invalid_grant")
     assert answer.json()["error_description"] == "the name or the password is wrong"
@@ -308,9 +312,7 @@ def test_t07_a_client_cannot_act_for_another(api: Api, grant_type: str) -> None:
 )
 def test_t08_a_scope_that_cannot_be_given_is_refused(api: Api, grant: str, scope: str) -> None:
     answer = (
-        api.login(scope=scope)
-        if grant == "password"
-        else api.token("machine", grant, scope=scope)
+        api.login(scope=scope) if grant == "password" else api.token("machine", grant, scope=scope)
     )
     assert client_refusal(answer) == (400, "invalid_scope")
 

@@ -1,6 +1,7 @@
 """A store fails at each call of each flow, before or after it has done its work.
 
-The answer is then 503 or as if nothing had happened, never half of it, and whoever asks again gets what is right.
+The answer is then 503 or as if nothing had happened, never half of it, and whoever asks again gets
+what is right.
 """
 
 from __future__ import annotations
@@ -123,9 +124,7 @@ def test_d01_r14_refreshing(late: bool) -> None:
         # The client that saw no answer asks again, and is one generation further, no more.
         again = api.refresh(refresh)
         assert again.status == 200
-        session, generation = world.server.authorizations.tokens.read(
-            again.json()["refresh_token"]
-        )
+        session, generation = world.server.authorizations.tokens.read(again.json()["refresh_token"])
         assert generation == 2
         assert world.stores.authorizations.get(session).generation == 2
         assert api.get("/whoami", token=access).status == 200

@@ -189,9 +189,7 @@ def test_a_key_that_is_gone_never_comes_back(process: Process) -> None:
 
 @pytest.mark.rfc("8725", "3.1")
 @pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256", "PS256", "HS256"])
-def test_each_algorithm_signs_and_verifies(
-    algorithm: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_algorithm_signs_and_verifies(algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Key, "generate", fixed_key)
     process = Process(algorithm=algorithm)
     process.do("ensure")
@@ -331,7 +329,9 @@ def test_x04_nothing_private_is_published_or_shown(algorithm: str) -> None:
     process.do("ensure")
     process.do("rotate")
     keys = process.ring._opened.values()
-    secrets = [json.loads(key.private_jwk()).get("d" if algorithm != "HS256" else "k") for key in keys]
+    secrets = [
+        json.loads(key.private_jwk()).get("d" if algorithm != "HS256" else "k") for key in keys
+    ]
     assert len(set(secrets)) == 2
     shown = repr(
         [

@@ -83,7 +83,9 @@ def test_a_key_tells_no_secret(algorithm: str) -> None:
     key = fixed_key(algorithm)
     shown = f"{key!r} {KeySet([key])!r}"
     assert key.kid in shown
-    assert not [value for name, value in private(algorithm).items() if name in "dk" and value in shown]
+    assert not [
+        value for name, value in private(algorithm).items() if name in "dk" and value in shown
+    ]
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "HS256"])
@@ -214,9 +216,7 @@ BAD_JWKS: dict[str, dict[str, Any]] = {
     "rsa-modulus-leading-zero": {**RSA, "n": b64(b"\0" + unb64(RSA["n"]))},
     "rsa-modulus-a-number": {**RSA, "n": 2**2048},
     "rsa-private-part-of-another": {**private("RS256"), "d": uint(2**2000 + 1)},
-    "rsa-some-primes": {
-        name: value for name, value in private("RS256").items() if name != "qi"
-    },
+    "rsa-some-primes": {name: value for name, value in private("RS256").items() if name != "qi"},
     "rsa-more-primes": {**private("RS256"), "oth": [{"r": "Aw", "d": "Aw", "t": "Aw"}]},
     "ec-private-part-of-another": {
         **private("ES256"),
@@ -251,12 +251,21 @@ def test_j03_j07_j26_j28_what_is_no_good_key_is_refused(jwk: dict[str, Any]) -> 
     with pytest.raises(ConfigurationError) as caught:
         Key.from_jwk(jwk)
     told = str(caught.value)
-    assert not [value for name, value in jwk.items() if name in "dk" and str(value) and str(value) in told]
+    assert not [
+        value for name, value in jwk.items() if name in "dk" and str(value) and str(value) in told
+    ]
 
 
-names = st.sampled_from(["kty", "alg", "kid", "use", "key_ops", "crv", "x", "y", "d", "n", "e", "k", "p"])
+names = st.sampled_from(
+    ["kty", "alg", "kid", "use", "key_ops", "crv", "x", "y", "d", "n", "e", "k", "p"]
+)
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(
         ["EC", "OKP", "RSA", "oct", "ES256", "sig", "P-256", "Ed25519", EC["x"], RSA["n"], "AQAB"]
     ),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),

@@ -147,9 +147,7 @@ def test_an_application_may_check_passwords_itself(kind: str) -> None:
     async def authenticate_async(username: str, password: str) -> User | None:
         return authenticate(username, password)
 
-    host = HostAccounts(
-        authenticate if kind == "def" else authenticate_async, lambda subject: user
-    )
+    host = HostAccounts(authenticate if kind == "def" else authenticate_async, lambda subject: user)
     door = Door(host)
     assert run_sync(door.attempt()) is user
     assert door.enter("alice", WRONG) == door.enter("nobody") == "wrong"
@@ -293,6 +291,7 @@ def test_right_logins_are_not_counted(door: Door) -> None:
 def test_without_an_address_the_account_alone_is_counted(door: Door) -> None:
     answers = [door.enter(f"user{n}", WRONG, "") for n in range(150)]
     assert set(answers) == {"wrong"}
+    assert door.enter("bob", PASSWORD, "") == "in"
     assert [door.enter("alice", WRONG, "") for _ in range(11)][-1] == "1"
     assert not door.throttle._allowances
 

@@ -43,7 +43,7 @@ CLIENT_SECRET = f"{CANARY}-client-secret-%+7"
 
 
 class Watch:
-    """Sees all requests go by, remembers every secret in them, and looks for them everywhere else."""
+    """Sees all requests, remembers the secrets in them, and looks for those everywhere else."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -75,7 +75,9 @@ class Watch:
         }
         # Of a token any part is one too many.
         parts = {part for secret in spelled for part in secret.split(".") if len(part) >= 16}
-        return [(part, text[max(0, text.find(part) - 80) :][:160]) for part in parts if part in text]
+        return [
+            (part, text[max(0, text.find(part) - 80) :][:160]) for part in parts if part in text
+        ]
 
 
 @pytest.fixture
@@ -163,7 +165,9 @@ def test_l01_l02_no_secret_in_logs_events_and_answers(
     events = watch.world.events
     assert watch.leaks(*logged, *extras, *events, *map(repr, events)) == []
     # What the attacker typed begins no line of its own.
-    assert not [line for entry in logged for line in entry.splitlines() if line.startswith("canary")]
+    assert not [
+        line for entry in logged for line in entry.splitlines() if line.startswith("canary")
+    ]
     assert "\x1b" not in "".join(logged)
 
 
@@ -181,7 +185,11 @@ def test_d06_c10_no_secret_in_what_is_kept(watch: Watch) -> None:
     kept = [
         *rows,
         *(getattr(row, name, "") for row in rows for name in ("secrets", "sealed")),
-        *(secret.hashed for client in stores.clients._clients.values() for secret in client.secrets),
+        *(
+            secret.hashed
+            for client in stores.clients._clients.values()
+            for secret in client.secrets
+        ),
         *(user.password_hash for user in watch.world.users._users.values()),
     ]
     assert watch.leaks(*kept) == []
@@ -257,7 +265,9 @@ def test_l04_everything_that_matters_is_an_event(watch: Watch) -> None:
     for event in watch.world.events:
         assert event.at >= 1_800_000_000
         if hasattr(event, "client_id"):
-            assert event.client_id in {"canary", ""} or isinstance(event, ClientAuthenticationFailed)
+            assert event.client_id in {"canary", ""} or isinstance(
+                event, ClientAuthenticationFailed
+            )
 
 
 def test_l01_a_name_typed_wrong_is_not_written_down(watch: Watch) -> None:

@@ -17,7 +17,7 @@ from bezant import (
 )
 from bezant.clients import ClientSecret
 from bezant.errors import InvalidScope
-from bezant.events import KeyRotated, TokenIssued
+from bezant.events import KeyRotated, PasswordRehashed, TokenIssued
 from bezant.grants import Decision, TokenContext
 from bezant.http import Request
 from bezant.runtime import SYNC, Runtime, run_sync
@@ -79,7 +79,9 @@ def test_without_accounts_clients_act_for_themselves_only() -> None:
     server.stores.clients.add(
         Client("web", frozenset({"password"}), secrets=(ClientSecret.of("a secret"),))
     )
-    answer = api.post(TOKEN, [("grant_type", "password")], ("authorization", "Basic d2ViOmEgc2VjcmV0"))
+    answer = api.post(
+        TOKEN, [("grant_type", "password")], ("authorization", "Basic d2ViOmEgc2VjcmV0")
+    )
     assert client_refusal(answer) == (400, "unsupported_grant_type")
 
 
@@ -179,6 +181,13 @@ def test_async_callables_are_refused_where_there_is_no_event_loop(setting: str) 
     assert caught.value.setting == setting
 
 
+def test_a_replaced_hash_is_an_event(world: World, api: Api) -> None:
+    slow = replace(world.server.hasher, iterations=2)
+    world.change_user("user-alice", password_hash=slow.hash(PASSWORD))
+    assert api.login().status == 200
+    assert [event.subject for event in world.seen(PasswordRehashed)] == ["user-alice"]
+
+
 # ---- its upkeep ------------------------------------------------------------------------------
 
 
@@ -205,9 +214,7 @@ def test_preparing_twice_makes_one_key(fresh: World) -> None:
 
 
 def test_without_its_secret_a_server_answers_503(world: World) -> None:
-    other = AuthorizationServer(
-        world.server.config, stores=world.stores, secret_key=NEW_SECRET, clock=world.clock
-    )
+    other = another(world, secret_key=NEW_SECRET)
     answer = Api(App(other)).get("/oauth/jwks.json")
     assert refusal(answer) == (503, "temporarily_unavailable")
 
@@ -219,13 +226,7 @@ def test_a_secret_can_be_replaced_without_losing_anything() -> None:
     access, refresh = before.tokens()
 
     def restarted(secret_key: str) -> Api:
-        server = AuthorizationServer(
-            old.server.config,
-            stores=old.stores,
-            users=old.users,
-            secret_key=secret_key,
-            clock=old.clock,
-        )
+        server = another(old, secret_key=secret_key)
         old.server.close()
         old.server = server
         return Api(App(server))
@@ -241,6 +242,37 @@ def test_a_secret_can_be_replaced_without_losing_anything() -> None:
     alone = restarted(NEW_SECRET)
     assert alone.refresh(renewed).status == 200
     old.server.close()
+
+
+def another(world: World, **parts_: Any) -> AuthorizationServer:
+    """Another process, or this one after a restart."""
+    settings = {"stores": world.stores, "users": world.users, "secret_key": SECRET_KEY, **parts_}
+    return AuthorizationServer(world.server.config, clock=world.clock, **settings)
+
+
+def test_r04_a_restart_does_not_forget_what_was_spent(world: World, api: Api) -> None:
+    first = api.tokens()[1]
+    second = api.refresh(first).json()["refresh_token"]
+    world.clock.advance(11)
+    restarted = Api(App(another(world)))
+    assert client_refusal(restarted.refresh(first)) == (400, "invalid_grant")
+    assert client_refusal(restarted.refresh(second)) == (400, "invalid_grant")
+    assert client_refusal(api.refresh(second)) == (400, "invalid_grant")
+
+
+def test_r12_reuse_costs_the_same_after_ten_thousand_generations(world: World, api: Api) -> None:
+    access, first = api.tokens()
+    tokens = world.server.authorizations.tokens
+    session, _ = tokens.read(first)
+    store = world.stores.authorizations
+    store._rows[session] = replace(store._rows[session], generation=10_000)
+    calls: list[str] = []
+    rotate = store.rotate
+    store.rotate = lambda *args: calls.append("rotate") or rotate(*args)
+    assert client_refusal(api.refresh(first)) == (400, "invalid_grant")
+    assert calls == ["rotate"]
+    assert client_refusal(api.refresh(tokens.mint(session, 10_000))) == (400, "invalid_grant")
+    assert api.get("/whoami", token=access).status == 401
 
 
 @configured(refresh_token_ttl=1000, refresh_idle_ttl=1000)

@@ -397,7 +397,9 @@ def test_j10_kid_names_one_of_our_keys_or_nothing(good: TokenFactory, kid: Any) 
     ],
     ids=str,
 )
-def test_j11_j12_j13_j14_what_is_not_understood_is_refused(good: TokenFactory, members: dict[str, Any]) -> None:
+def test_j11_j12_j13_j14_what_is_not_understood_is_refused(
+    good: TokenFactory, members: dict[str, Any]
+) -> None:
     refuse(forge(good, members), good.verifier())
 
 
@@ -530,7 +532,8 @@ def test_j17_a_claim_is_there_once(good: TokenFactory, extra: str) -> None:
 
 @pytest.mark.rfc("7515", "4")
 @pytest.mark.parametrize(
-    "extra", ['"alg": "ES256"', '"alg": "none"', '"kid": "x"', '"\\u0074yp": "at+jwt"', '"x":{"a":1,"a":1}']
+    "extra",
+    ['"alg": "ES256"', '"alg": "none"', '"kid": "x"', '"\\u0074yp": "at+jwt"', '"x":{"a":1,"a":1}'],
 )
 def test_j17_a_header_member_is_there_once(good: TokenFactory, extra: str) -> None:
     text = json.dumps(header(good.key))[:-1] + f", {extra}}}"
@@ -588,7 +591,20 @@ def test_j15_j18_only_strict_json_is_read(good: TokenFactory, place: str, spoil:
 # ---- the claims ------------------------------------------------------------------------------
 
 MISSING = "missing"
-BAD_DATES = [MISSING, "soon", str(NOW + 60), True, None, [], {}, -1, -0.5, 253402300800, 10**30, 1e300]
+BAD_DATES = [
+    MISSING,
+    "soon",
+    str(NOW + 60),
+    True,
+    None,
+    [],
+    {},
+    -1,
+    -0.5,
+    253402300800,
+    10**30,
+    1e300,
+]
 
 
 def changed(good: TokenFactory, name: str, value: Any) -> str:
@@ -749,7 +765,9 @@ def test_a_malformed_scope_is_refused(good: TokenFactory, value: Any) -> None:
 
 @pytest.mark.rfc("9068", "2.2.3.1")
 @pytest.mark.parametrize("name", ["roles", "permissions"])
-@pytest.mark.parametrize("value", ["admin", 7, {"admin": 1}, ["admin", 7], [None], [["x"]]], ids=repr)
+@pytest.mark.parametrize(
+    "value", ["admin", 7, {"admin": 1}, ["admin", 7], [None], [["x"]]], ids=repr
+)
 def test_roles_and_permissions_are_lists_of_strings(
     good: TokenFactory, name: str, value: Any
 ) -> None:
@@ -766,7 +784,7 @@ def test_j32_a_client_is_told_from_a_user(good: TokenFactory) -> None:
 # ---- size ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [16385, 10**6, 10**8])
+@pytest.mark.parametrize("size", [16385, 10**5, 10**7])
 def test_j15_an_oversized_token_is_not_even_looked_at(
     good: TokenFactory, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -777,9 +795,7 @@ def test_j15_an_oversized_token_is_not_even_looked_at(
     verify = good.verifier()
     hashed: list[int] = []
     genuine = verifier.sha256
-    monkeypatch.setattr(
-        verifier, "sha256", lambda raw: hashed.append(len(raw)) or genuine(raw)
-    )
+    monkeypatch.setattr(verifier, "sha256", lambda raw: hashed.append(len(raw)) or genuine(raw))
     refuse(token, verify)
     assert not parsed
     assert all(length <= 16385 for length in hashed)
@@ -1002,12 +1018,6 @@ def test_the_issuer_looks_at_its_own_tokens_whatever_their_audience(good: TokenF
 
 # ---- anything at all -------------------------------------------------------------------------
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
-    max_leaves=10,
-).filter(lambda value: _is_utf_8(value))
-
 
 def _is_utf_8(value: Any) -> bool:
     try:
@@ -1015,6 +1025,19 @@ def _is_utf_8(value: Any) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda children: (
+        st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3)
+    ),
+    max_leaves=10,
+).filter(_is_utf_8)
 
 
 names = st.text("abcdefghijklmnopqrstuvwxyzé_", min_size=1, max_size=10)
@@ -1036,7 +1059,9 @@ def test_whatever_is_minted_is_read_back(
     principal = good.verifier().verify(token)
     assert principal.subject == subject
     assert principal.scopes == set(scopes)
-    assert all(principal.claims[name] == value for name, value in claims.items() if value is not None)
+    assert all(
+        principal.claims[name] == value for name, value in claims.items() if value is not None
+    )
     header_, claims_, signature_ = parts(token)
     assert header_ == header(good.key)
     assert dict(principal.claims) == claims_
@@ -1069,7 +1094,23 @@ def test_no_document_makes_it_stumble(document: Any, where: str) -> None:
 
 
 @given(
-    name=st.sampled_from(["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id", "sid", "scope", "roles", "permissions", "auth_time"]),
+    name=st.sampled_from(
+        [
+            "iss",
+            "sub",
+            "aud",
+            "exp",
+            "iat",
+            "nbf",
+            "jti",
+            "client_id",
+            "sid",
+            "scope",
+            "roles",
+            "permissions",
+            "auth_time",
+        ]
+    ),
     value=json_values,
 )
 def test_no_value_of_a_claim_makes_it_stumble(name: str, value: Any) -> None:

@@ -79,7 +79,9 @@ class ASGIClient:
             "raw_path": path.encode(),
             "root_path": "",
             "query_string": request.query.encode(),
-            "headers": [(name.encode(), value.encode("latin-1")) for name, value in request.headers],
+            "headers": [
+                (name.encode(), value.encode("latin-1")) for name, value in request.headers
+            ],
             "client": (request.address, 54321),
             "server": ("internal.example.com", 8000),
         }

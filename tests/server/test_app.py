@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import create_engine, text
 from starlette.requests import Request
@@ -341,7 +343,49 @@ def test_the_database_is_purged_from_time_to_time(
     assert len(purges) > 1
 
 
-def test_redis_is_not_ignored(installed: Settings) -> None:
+def test_login_attempts_are_counted_in_redis_for_all_nodes(
+    installed: Settings, valkey_url: str
+) -> None:
+    furnish(installed)
+    settings = load_settings(redis_url=valkey_url)
+    wrong = {"grant_type": "password", "username": "alice", "password": "wrong password"}
+    with serving(settings) as one, serving(settings) as other:
+        for _ in range(5):
+            for node in (one, other):
+                assert node.post("/oauth/token", data=wrong, auth=BASIC).status_code == 400
+        for node in (one, other):
+            answer = node.post("/oauth/token", data=wrong, auth=BASIC)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+    with redis.Redis.from_url(valkey_url) as client:
+        assert client.keys("bezant:*")
+    engine = create_engine(settings.database_url)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM bezant_attempts")) == 0
+    engine.dispose()
+
+
+def test_without_redis_nobody_signs_in_but_all_else_goes_on(installed: Settings) -> None:
+    furnish(installed)
+    with serving(installed) as client:
+        tokens = sign_in(client)
+    with serving(load_settings(redis_url="redis://127.0.0.1:1/0")) as client:
+        form = {"grant_type": "password", "username": "alice", "password": PASSWORD}
+        assert client.post("/oauth/token", data=form, auth=BASIC).status_code == 503
+        assert refresh(client, tokens).status_code == 200
+        assert client.get("/readyz").status_code == 200
+
+
+def test_a_url_that_is_none_is_told(installed: Settings) -> None:
+    settings = load_settings(redis_url="canary://nonsense")
+    with pytest.raises(ConfigurationError, match=r"^BEZANT_REDIS_URL: write it like") as refused:
+        create_app(settings, open_ring(settings, lambda _: None))
+    assert "canary" not in str(refused.value)
+
+
+def test_without_redis_py_it_says_what_to_install(
+    installed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bezant.stores.redis", None)
     settings = load_settings(redis_url="redis://127.0.0.1:1/0")
-    with pytest.raises(ConfigurationError, match=r"^BEZANT_REDIS_URL: "):
+    with pytest.raises(ConfigurationError, match=r"bezant-server\[redis\]"):
         create_app(settings, open_ring(settings, lambda _: None))

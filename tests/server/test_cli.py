@@ -518,7 +518,7 @@ def test_keys_of_another_secret_are_told(
         (["--host", "127.0.0.1.invalid"], "BEZANT_ISSUER", "https://x.example", "BEZANT_HOST"),
         ([], "BEZANT_SECRET_KEY", "canary", "BEZANT_SECRET_KEY: each secret needs"),
         ([], "BEZANT_ACCESS_TOKEN_TTL", "-1", "BEZANT_ACCESS_TOKEN_TTL: must be greater than 0"),
-        ([], "BEZANT_REDIS_URL", "redis://:canary@127.0.0.1:1", "BEZANT_REDIS_URL: "),
+        ([], "BEZANT_REDIS_URL", "nonsense://:canary@x", "BEZANT_REDIS_URL: write it like"),
         ([], "BEZANT_PASSWORD_LANES", "0", "BEZANT_PASSWORD_MEMORY_KIB, _ITERATIONS, _LANES: "),
     ],
 )

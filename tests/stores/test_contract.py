@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+from redis import Redis
 
 from bezant.stores.memory import (
     MemoryAuthorizationStore,
@@ -12,6 +15,7 @@ from bezant.stores.memory import (
     MemoryThrottleStore,
     MemoryUserStore,
 )
+from bezant.stores.redis import RedisThrottleStore
 from bezant.stores.sql import (
     Database,
     SQLAuthorizationStore,
@@ -30,6 +34,9 @@ from bezant.testing.stores import (
     UserStoreContract,
     call,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 class TestMemoryUsers(UserStoreContract):
@@ -66,6 +73,24 @@ class TestMemoryThrottle(ThrottleStoreContract):
     @pytest.fixture
     def store(self) -> MemoryThrottleStore:
         return MemoryThrottleStore()
+
+
+@pytest.fixture(params=["asynchronous", "threads"])
+async def redis(
+    request: pytest.FixtureRequest, valkey_url: str
+) -> AsyncIterator[RedisThrottleStore]:
+    store = RedisThrottleStore.open(valkey_url, sync=request.param == "threads")
+    yield store
+    if isinstance(store.client, Redis):
+        store.client.close()
+    else:
+        await store.client.aclose()
+
+
+class TestRedisThrottle(ThrottleStoreContract):
+    @pytest.fixture
+    def store(self, redis: RedisThrottleStore) -> RedisThrottleStore:
+        return redis
 
 
 class TestSQLClients(ClientStoreContract):

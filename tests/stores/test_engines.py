@@ -66,8 +66,9 @@ def test_names_the_extra_when_greenlet_is_missing(monkeypatch: pytest.MonkeyPatc
 async def test_each_url_has_its_asynchronous_database(
     url: str, kind: type[AsyncDatabase], driver: str
 ) -> None:
-    database: Any = Database.asynchronous(url)
+    database = Database.asynchronous(url)
     assert isinstance(database, kind)
+    assert isinstance(database, WriterDatabase | PooledDatabase)
     assert database.engine.dialect.driver == driver
     await database.close()
 

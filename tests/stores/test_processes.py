@@ -75,14 +75,12 @@ def test_a_process_that_is_killed_loses_nothing_it_acknowledged(url: str) -> Non
     rotator = start("forever", url, *ids)
     with rotator:
         assert rotator.stdout is not None
-        for line in islice(rotator.stdout, 300):
-            id_, generation = line.split()
-            acknowledged[id_] = int(generation)
+        lines = list(islice(rotator.stdout, 300))
         rotator.kill()
-        for line in rotator.stdout:
-            match line.split():
-                case [id_, generation] if line.endswith("\n"):
-                    acknowledged[id_] = int(generation)
+        lines += [line for line in rotator.stdout if line.endswith("\n")]
+    for line in lines:
+        id_, _, number = line.partition(" ")
+        acknowledged[id_] = int(number)
 
     if "sqlite" in url:
         with closing(sqlite3.connect(url.partition("///")[2])) as file:

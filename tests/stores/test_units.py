@@ -24,9 +24,9 @@ class Mistake(Exception):
     """Raised by a unit of work."""
 
 
-def put(connection: Connection, *keys: str, credits: int = 1) -> int:
+def put(connection: Connection, *keys: str) -> int:
     for key in keys:
-        connection.execute(allowances.insert().values(key=key, credits=credits, expires_at=1.0))
+        connection.execute(allowances.insert().values(key=key, credits=1, expires_at=1.0))
     return len(keys)
 
 
@@ -43,7 +43,7 @@ def keys(connection: Connection) -> Sequence[str]:
 
 
 async def test_runs_units_with_arguments_and_gives_results_back(sql: Stores) -> None:
-    assert await call(sql.database.run, put, "a", "b", credits=3) == 2
+    assert await call(sql.database.run, put, "a", "b") == 2
     assert await call(sql.database.run, keys) == ["a", "b"]
 
 

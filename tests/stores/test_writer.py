@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
 
 from bezant.errors import StoreUnavailable
@@ -49,7 +49,7 @@ def put_and_fail(connection: Connection, key: str) -> None:
 
 @reads
 def count(connection: Connection) -> int:
-    return connection.execute(text("SELECT count(*) FROM bezant_allowances")).scalar_one()
+    return len(connection.execute(select(allowances.c.key)).all())
 
 
 def trace(connection: Connection, statements: list[str]) -> None:
@@ -116,7 +116,7 @@ async def test_reads_take_no_lock(database: AsyncDatabase) -> None:
     await database.run(trace, statements)
     statements.clear()
     await together(database, count, count)
-    assert statements == ["SELECT count(*) FROM bezant_allowances"] * 2
+    assert statements == ["SELECT bezant_allowances.key \nFROM bezant_allowances"] * 2
 
 
 async def test_a_unit_that_fails_does_not_hurt_the_others(database: AsyncDatabase) -> None:

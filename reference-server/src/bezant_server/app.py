@@ -64,7 +64,9 @@ def create_app(settings: Settings, ring: SecretKeyRing) -> Application:
         title="Bezant",
         version=__version__,
         openapi_url=None,
-        lifespan=lifespans(closing(server, database), purging(server, settings.purge_interval)),
+        lifespan=lifespans(
+            closing(server, database, throttle), purging(server, settings.purge_interval)
+        ),
     )
     bezant = Bezant(server)
     router = bezant.router(server)

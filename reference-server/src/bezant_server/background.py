@@ -7,12 +7,15 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from random import uniform
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bezant.errors import BezantError
 from bezant.server import AuthorizationServer
 from bezant.stores.sql import AsyncDatabase
 from fastapi_bezant import RUNTIME
+
+if TYPE_CHECKING:
+    from bezant.stores.redis import RedisThrottleStore
 
 __all__ = ["closing", "purging"]
 
@@ -21,7 +24,9 @@ logger = logging.getLogger(__name__)
 Lifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[None]]
 
 
-def closing(server: AuthorizationServer, database: AsyncDatabase) -> Lifespan:
+def closing(
+    server: AuthorizationServer, database: AsyncDatabase, throttle: RedisThrottleStore | None
+) -> Lifespan:
     """Close everything at the end, after the last request."""
 
     @asynccontextmanager
@@ -31,6 +36,9 @@ def closing(server: AuthorizationServer, database: AsyncDatabase) -> Lifespan:
         finally:
             server.close()
             await database.close()
+            if throttle is not None:
+                client: Any = throttle.client
+                await client.aclose()
 
     return lifespan
 

@@ -26,7 +26,7 @@ from bezant_server.database import described, open_database, sqlite_file
 from bezant_server.schema import Schema, read_schema
 from bezant_server.secret_file import open_ring, secret_source
 from bezant_server.settings import Settings, config_file, unknown_variables
-from bezant_server.throttle import check_redis
+from bezant_server.throttle import check_throttle
 
 __all__ = ["Finding", "Level", "examine"]
 
@@ -190,7 +190,7 @@ def _redis(settings: Settings) -> Iterator[Finding]:
     if settings.redis_url is None:
         return
     try:
-        check_redis(settings)
+        check_throttle(settings)
     except BezantError as error:
         yield _fail("redis", str(error))
     else:

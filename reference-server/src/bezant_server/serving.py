@@ -17,7 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
-from bezant.errors import ConfigurationError, KeyUnavailable
+from bezant.errors import ConfigurationError, KeyUnavailable, StoreUnavailable
 from bezant.runtime import SYNC, run_sync
 from bezant.secret_key import SecretKeyRing
 from bezant_server.app import Application, create_app
@@ -28,7 +28,7 @@ from bezant_server.metrics import MULTIPROCESS_VARIABLE
 from bezant_server.schema import migrate
 from bezant_server.secret_file import open_ring
 from bezant_server.settings import PREFIX, Settings, load_settings
-from bezant_server.throttle import check_redis
+from bezant_server.throttle import check_throttle
 
 __all__ = ["listen", "prepare", "serve", "uvicorn_config", "worker"]
 
@@ -54,7 +54,10 @@ def serve(settings: Settings, notify: Callable[[str], None]) -> int:
     with listen(settings.host, settings.port) as listener:
         port: int = listener.getsockname()[1]
         settings = settings.model_copy(update={"port": port, "issuer": settings.public_url(port)})
-        check_redis(settings)
+        try:
+            check_throttle(settings)
+        except StoreUnavailable as error:  # all but logins works without it
+            notify(str(error))
         ring = prepare(settings, notify)
         configure_logging(settings)
         notify(f"serving {settings.issuer} (Ctrl-C ends it)")

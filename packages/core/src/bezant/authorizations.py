@@ -38,8 +38,8 @@ class Authorizations:
         config: ServerConfig,
         events: Events,
     ) -> None:
-        self.store = store
-        self.tokens = tokens
+        self.store: AuthorizationStore = store
+        self.tokens: RefreshTokens = tokens
         self._revocations = revocations
         self._config = config
         self._events = events

@@ -81,8 +81,8 @@ class ConfigurationError(BezantError):
 
     def __init__(self, setting: str, problem: str) -> None:
         super().__init__(f"{setting}: {problem}")
-        self.setting = setting
-        self.problem = problem
+        self.setting: str = setting
+        self.problem: str = problem
 
 
 class SuspendedError(BezantError):
@@ -110,8 +110,8 @@ class OAuthError(BezantError):
 
     def __init__(self, description: str = "", *, detail: str = "") -> None:
         super().__init__(description or self.code)
-        self.description = description
-        self.detail = detail
+        self.description: str = description
+        self.detail: str = detail
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -137,7 +137,7 @@ class MethodNotAllowed(InvalidRequest):
     status = 405
 
     def __init__(self, allowed: Iterable[str]) -> None:
-        self.allowed = tuple(sorted(allowed))
+        self.allowed: tuple[str, ...] = tuple(sorted(allowed))
         super().__init__(f"this endpoint takes {' or '.join(self.allowed)} only")
 
     @property
@@ -183,7 +183,7 @@ class TooManyAttempts(InvalidGrant):
     status = 429
 
     def __init__(self, retry_after: float) -> None:
-        self.retry_after = max(1, ceil(retry_after))
+        self.retry_after: int = max(1, ceil(retry_after))
         super().__init__(f"too many attempts; try again in {self.retry_after} seconds")
 
     @property
@@ -222,7 +222,7 @@ class ServerError(OAuthError):
     status = 500
 
     def __init__(self, reference: str) -> None:
-        self.reference = reference
+        self.reference: str = reference
         super().__init__(f"the server failed; its log has the cause under {reference}")
 
 
@@ -245,7 +245,7 @@ class TemporarilyUnavailable(OAuthError):
         detail: str = "",
     ) -> None:
         super().__init__(description, detail=detail)
-        self.retry_after = retry_after
+        self.retry_after: int = retry_after
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -301,7 +301,7 @@ class InsufficientScope(BearerError):
 
     def __init__(self, description: str, *, scopes: Iterable[str] = ()) -> None:
         super().__init__(description)
-        self.scopes = tuple(scopes)
+        self.scopes: tuple[str, ...] = tuple(scopes)
 
     @property
     def attributes(self) -> tuple[tuple[str, str], ...]:
@@ -318,7 +318,7 @@ class InsufficientAuthentication(BearerError):
     code = "insufficient_user_authentication"
 
     def __init__(self, max_age: int) -> None:
-        self.max_age = max_age
+        self.max_age: int = max_age
         super().__init__(f"sign in again: this needs a sign-in of the last {max_age} seconds")
 
     @property

@@ -34,7 +34,7 @@ __all__ = [
     "TokenRevoked",
 ]
 
-logger = logging.getLogger("bezant.events")
+logger: logging.Logger = logging.getLogger("bezant.events")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

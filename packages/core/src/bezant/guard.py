@@ -55,9 +55,9 @@ class ResourceGuard:
                 raise ConfigurationError(
                     setting, "use printable ASCII without quotes and backslashes"
                 )
-        self.verifier = verifier
-        self.realm = realm
-        self.resource_metadata = resource_metadata
+        self.verifier: TokenVerifier = verifier
+        self.realm: str = realm
+        self.resource_metadata: str | None = resource_metadata
         self._events = events or Events()
 
     async def authenticate(

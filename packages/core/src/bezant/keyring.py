@@ -63,7 +63,7 @@ class KeyRing:
         events: Events,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.store = store
+        self.store: KeyStore = store
         self._secret_keys = secret_keys
         self._config = config
         self._events = events

@@ -20,7 +20,7 @@ from bezant.errors import ConfigurationError
 
 __all__ = ["Key", "KeySet", "KeySource"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 MIN_RSA_BITS: Final = 2048
 MIN_HMAC_BYTES: Final = 32
@@ -79,7 +79,7 @@ class Key:
     __slots__ = ("_algorithm", "_private", "_public", "algorithm", "kid")
 
     def __init__(self, algorithm: str, private: Any, public: Any, kid: str | None = None) -> None:
-        self.algorithm = algorithm
+        self.algorithm: str = algorithm
         self._algorithm = _ALGORITHMS[algorithm]
         self._private = private
         self._public = public

@@ -125,7 +125,7 @@ class Login:
     def __init__(
         self, accounts: Accounts, throttle: ThrottleStore, config: ServerConfig, events: Events
     ) -> None:
-        self.accounts = accounts
+        self.accounts: Accounts = accounts
         self._throttle = throttle
         self._config = config
         self._events = events

@@ -41,7 +41,7 @@ __all__ = ["HashingPool", "PasswordHasher"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-logger = logging.getLogger("bezant.passwords")
+logger: logging.Logger = logging.getLogger("bezant.passwords")
 
 MAX_PASSWORD_SIZE: Final = 1024
 """Bytes of UTF-8."""

@@ -166,11 +166,11 @@ class Requirement:
         any_of = tuple(any_of)
         for scope in (*scopes, *any_of):
             _check_scope(scope)
-        self.scopes = frozenset(scopes)
-        self.any_of = frozenset(any_of)
-        self.permissions = frozenset(_names(permission))
-        self.roles = frozenset(_names(role))
-        self.fresh = fresh
+        self.scopes: frozenset[str] = frozenset(scopes)
+        self.any_of: frozenset[str] = frozenset(any_of)
+        self.permissions: frozenset[str] = frozenset(_names(permission))
+        self.roles: frozenset[str] = frozenset(_names(role))
+        self.fresh: int | None = fresh
         if fresh is not None and fresh <= 0:
             raise ConfigurationError("require(fresh=...)", "give a positive number of seconds")
 

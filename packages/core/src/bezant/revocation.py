@@ -20,7 +20,7 @@ from bezant.stores import Revocation, RevocationKind, RevocationStore
 
 __all__ = ["RevocationView", "Revocations"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 OVERLAP: Final = 10.0
 """Seconds read again each time: an entry may become visible later than the moment it was recorded
@@ -85,8 +85,8 @@ class Revocations:
     def __init__(
         self, store: RevocationStore, config: ServerConfig, clock: Callable[[], float] = time.time
     ) -> None:
-        self.store = store
-        self.view = RevocationView()
+        self.store: RevocationStore = store
+        self.view: RevocationView = RevocationView()
         self._config = config
         self._clock = clock
         self._due = 0.0

@@ -76,8 +76,8 @@ class Runtime:
 
     def __init__(self, *, io: Offload, wait: Waiter, loop: bool) -> None:
         self._io = io
-        self.wait = wait
-        self.loop = loop
+        self.wait: Waiter = wait
+        self.loop: bool = loop
 
     async def call(
         self, method: Callable[P, MaybeAwaitable[T]], *args: P.args, **kwargs: P.kwargs

@@ -56,7 +56,7 @@ from bezant.verifier import TokenVerifier
 
 __all__ = ["AuthorizationServer"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 WELL_KNOWN: Final = "/.well-known/oauth-authorization-server"
 
@@ -108,23 +108,23 @@ class AuthorizationServer:
         clock: Callable[[], float] = time.time,
     ) -> None:
         secret_keys = SecretKeyRing.parse(secret_key) if isinstance(secret_key, str) else secret_key
-        self.config = config
-        self.stores = stores
-        self.clock = clock
-        self.events = Events(subscribers)
-        self.hasher = hasher or PasswordHasher()
-        self.hashing_pool = HashingPool()
+        self.config: ServerConfig = config
+        self.stores: Stores = stores
+        self.clock: Callable[[], float] = clock
+        self.events: Events = Events(subscribers)
+        self.hasher: PasswordHasher = hasher or PasswordHasher()
+        self.hashing_pool: HashingPool = HashingPool()
         self._users = users
         self._callables = {"authenticate": authenticate, "get_user": get_user}
 
-        self.keys = KeyRing(stores.keys, secret_keys, config, self.events, clock)
-        self.revocations = Revocations(stores.revocations, config, clock)
+        self.keys: KeyRing = KeyRing(stores.keys, secret_keys, config, self.events, clock)
+        self.revocations: Revocations = Revocations(stores.revocations, config, clock)
         refresh_tokens = RefreshTokens(secret_keys)
-        self.authorizations = Authorizations(
+        self.authorizations: Authorizations = Authorizations(
             stores.authorizations, refresh_tokens, self.revocations, config, self.events
         )
         accounts = self._accounts(users, authenticate, get_user)
-        self.login = (
+        self.login: Login | None = (
             Login(accounts, stores.throttle, config, self.events) if accounts is not None else None
         )
         self.grants: tuple[Grant, ...] = (ClientCredentialsGrant(config), *grants)
@@ -133,7 +133,9 @@ class AuthorizationServer:
                 PasswordGrant(self.login, self.authorizations, config),
                 RefreshTokenGrant(self.authorizations, self.login.accounts),
             )
-        self.endpoints = self._endpoints(Issuer(config, self.keys, refresh_tokens))
+        self.endpoints: tuple[Endpoint, ...] = self._endpoints(
+            Issuer(config, self.keys, refresh_tokens)
+        )
 
     def verifier(
         self, audience: str | Iterable[str] | None = None, *, cache_size: int = 10_000

@@ -62,7 +62,7 @@ class TokenVerifier:
         cache_size: int = 10_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.profile = Profile(
+        self.profile: Profile = Profile(
             typ=ACCESS_TOKEN_TYPE,
             issuer=issuer,
             audience=frozenset((audience,) if isinstance(audience, str) else audience),
@@ -70,7 +70,7 @@ class TokenVerifier:
             leeway=leeway,
             max_size=max_token_size,
         )
-        self.clock = clock
+        self.clock: Callable[[], float] = clock
         self._keys = keys
         self._revocations = revocations
         self._sources = tuple(sources)

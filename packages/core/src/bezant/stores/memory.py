@@ -382,8 +382,8 @@ class MemoryStores:
     """
 
     def __init__(self, clients: Iterable[Client] = ()) -> None:
-        self.clients = MemoryClientStore(clients)
-        self.authorizations = MemoryAuthorizationStore()
-        self.keys = MemoryKeyStore()
-        self.revocations = MemoryRevocationStore()
-        self.throttle = MemoryThrottleStore()
+        self.clients: MemoryClientStore = MemoryClientStore(clients)
+        self.authorizations: MemoryAuthorizationStore = MemoryAuthorizationStore()
+        self.keys: MemoryKeyStore = MemoryKeyStore()
+        self.revocations: MemoryRevocationStore = MemoryRevocationStore()
+        self.throttle: MemoryThrottleStore = MemoryThrottleStore()

@@ -97,7 +97,7 @@ class FrozenClock:
     """
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
-        self.now = now
+        self.now: float = now
 
     def __call__(self) -> float:
         return self.now
@@ -124,10 +124,10 @@ class TokenFactory:
         key: Key | None = None,
         clock: FrozenClock | None = None,
     ) -> None:
-        self.issuer = issuer
-        self.audience = audience
-        self.key = key or fixed_key()
-        self.clock = clock or FrozenClock()
+        self.issuer: str = issuer
+        self.audience: str = audience
+        self.key: Key = key or fixed_key()
+        self.clock: FrozenClock = clock or FrozenClock()
         self._numbers = count(1)
 
     def claims(

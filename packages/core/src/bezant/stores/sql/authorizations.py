@@ -22,6 +22,7 @@ from sqlalchemy import (
 from bezant.stores import Authorization, Outcome, Rotation
 from bezant.stores.rotation import decide
 from bezant.stores.sql.prepared import Prepared, Row
+from bezant.stores.sql.schema import Columns
 from bezant.stores.sql.schema import authorizations as table
 from bezant.stores.sql.units import one_statement, reads, transaction
 from bezant.stores.sql.verbs import Store, Sweep, Swept, Verb
@@ -31,7 +32,7 @@ __all__ = ["SQLAuthorizationStore"]
 STEP = 500
 """Rows that one transaction of a purge looks at, at most."""
 
-c = table.c
+c: Columns = table.c
 COLUMNS = (
     c.id,
     c.client_id,
@@ -213,14 +214,15 @@ def purge(connection: Connection, before: float, /) -> Swept:
 class SQLAuthorizationStore(Store):
     """Authorizations in SQL (`bezant.stores.AuthorizationStore`)."""
 
-    add = Verb(add)
-    get = Verb(get)
-    rotate = Verb(rotate)
-    revoke = Verb(revoke)
-    revoke_for_subject = Verb(revoke_for_subject)
-    revoke_for_client = Verb(revoke_for_client)
-    list_live = Verb(list_live)
-    purge = Sweep(purge)
+    add: Verb[[Authorization], None] = Verb(add)
+    get: Verb[[str], Authorization | None] = Verb(get)
+    rotate: Verb[[str, str, int, float, float, float], Rotation] = Verb(rotate)
+    revoke: Verb[[str, float], Authorization | None] = Verb(revoke)
+    revoke_for_subject: Verb[[str, float], int] = Verb(revoke_for_subject)
+    revoke_for_client: Verb[[str, float], int] = Verb(revoke_for_client)
+    # Its last parameters may be named, which the type of a Verb cannot say.
+    list_live: Verb[..., Sequence[Authorization]] = Verb(list_live)
+    purge: Sweep = Sweep(purge)
 
 
 def _end(authorization: Authorization) -> float:

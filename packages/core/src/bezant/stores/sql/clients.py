@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from bezant.clients import Client, ClientSecret
 from bezant.stores.sql.prepared import Prepared, Row
+from bezant.stores.sql.schema import Columns
 from bezant.stores.sql.schema import clients as table
 from bezant.stores.sql.units import one_statement, reads
 from bezant.stores.sql.upsert import insert_unless_there
@@ -17,7 +18,7 @@ from bezant.stores.sql.verbs import Store, Verb
 
 __all__ = ["SQLClientStore"]
 
-c = table.c
+c: Columns = table.c
 FIELDS = [column for column in c if column is not c.client_id]
 
 ADD = Prepared(insert_unless_there(table))
@@ -59,10 +60,10 @@ def list_all(connection: Connection) -> Sequence[Client]:
 class SQLClientStore(Store):
     """Registered clients in SQL (`bezant.stores.ClientStore`)."""
 
-    add = Verb(add)
-    get = Verb(get)
-    replace = Verb(replace)
-    list_all = Verb(list_all)
+    add: Verb[[Client], bool] = Verb(add)
+    get: Verb[[str], Client | None] = Verb(get)
+    replace: Verb[[Client], bool] = Verb(replace)
+    list_all: Verb[[], Sequence[Client]] = Verb(list_all)
 
 
 def _fields(client: Client) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from bezant.stores import StoredKey
 from bezant.stores.sql.prepared import Prepared
+from bezant.stores.sql.schema import Columns
 from bezant.stores.sql.schema import keys as table
 from bezant.stores.sql.units import one_statement, reads
 from bezant.stores.sql.upsert import insert_unless_there
@@ -15,7 +16,7 @@ from bezant.stores.sql.verbs import Store, Verb
 
 __all__ = ["SQLKeyStore"]
 
-c = table.c
+c: Columns = table.c
 KID = bindparam("kid", type_=c.kid.type)
 
 LOAD = Prepared(
@@ -67,7 +68,7 @@ def remove(connection: Connection, kid: str, /) -> None:
 class SQLKeyStore(Store):
     """Signing keys in SQL (`bezant.stores.KeyStore`)."""
 
-    load = Verb(load)
-    add = Verb(add)
-    retire = Verb(retire)
-    remove = Verb(remove)
+    load: Verb[[], Sequence[StoredKey]] = Verb(load)
+    add: Verb[[StoredKey], bool] = Verb(add)
+    retire: Verb[[str, float], bool] = Verb(retire)
+    remove: Verb[[str], None] = Verb(remove)

@@ -9,6 +9,7 @@ from sqlalchemy.sql import ClauseElement
 
 from bezant.stores import Revocation
 from bezant.stores.sql.prepared import Prepared
+from bezant.stores.sql.schema import Columns
 from bezant.stores.sql.schema import revocations as table
 from bezant.stores.sql.units import one_statement, reads
 from bezant.stores.sql.upsert import Insert, upsert
@@ -19,7 +20,7 @@ __all__ = ["SQLRevocationStore"]
 STEP = 1000
 """Rows that one transaction of a purge forgets, at most."""
 
-c = table.c
+c: Columns = table.c
 TIMES = ("issued_before", "expires_at", "recorded_at")
 
 
@@ -70,6 +71,6 @@ def purge(connection: Connection, now: float, /) -> Swept:
 class SQLRevocationStore(Store):
     """Revocations in SQL (`bezant.stores.RevocationStore`)."""
 
-    add = Verb(add)
-    since = Verb(since)
-    purge = Sweep(purge)
+    add: Verb[[Revocation], None] = Verb(add)
+    since: Verb[[float, float], Sequence[Revocation]] = Verb(since)
+    purge: Sweep = Sweep(purge)

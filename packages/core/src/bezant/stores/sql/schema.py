@@ -6,6 +6,8 @@ point seconds since the epoch, lists are JSON text. Everything compared is compa
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -21,10 +23,23 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-__all__ = ["allowances", "attempts", "authorizations", "clients", "keys", "metadata", "revocations"]
+__all__ = [
+    "Columns",
+    "allowances",
+    "attempts",
+    "authorizations",
+    "clients",
+    "keys",
+    "metadata",
+    "revocations",
+]
 
-metadata = MetaData(
+Columns: TypeAlias = ReadOnlyColumnCollection[str, Column[Any]]
+"""The columns of a table."""
+
+metadata: MetaData = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -33,7 +48,7 @@ metadata = MetaData(
 )
 """All tables of Bezant's stores; their names begin with ``bezant_``."""
 
-clients = Table(
+clients: Table = Table(
     "bezant_clients",
     metadata,
     Column("client_id", String(255), primary_key=True),
@@ -49,7 +64,7 @@ clients = Table(
     Column("refresh_retry_window", Integer),
 )
 
-authorizations = Table(
+authorizations: Table = Table(
     "bezant_authorizations",
     metadata,
     Column("id", String(22), primary_key=True),
@@ -80,7 +95,7 @@ Index(None, authorizations.c.client_id, authorizations.c.created_at)
 Index(None, authorizations.c.created_at)
 Index(None, authorizations.c.sweep_at)
 
-keys = Table(
+keys: Table = Table(
     "bezant_keys",
     metadata,
     Column("kid", String(255), primary_key=True),
@@ -93,7 +108,7 @@ keys = Table(
     UniqueConstraint("sequence"),
 )
 
-revocations = Table(
+revocations: Table = Table(
     "bezant_revocations",
     metadata,
     Column("kind", String(16), nullable=False),
@@ -104,7 +119,7 @@ revocations = Table(
     PrimaryKeyConstraint("kind", "value"),
 )
 
-attempts = Table(
+attempts: Table = Table(
     "bezant_attempts",
     metadata,
     Column("key", String(255), primary_key=True),
@@ -113,7 +128,7 @@ attempts = Table(
     Column("touched_at", Double, nullable=False, index=True),
 )
 
-allowances = Table(
+allowances: Table = Table(
     "bezant_allowances",
     metadata,
     Column("key", String(255), primary_key=True),

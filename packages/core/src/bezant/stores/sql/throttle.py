@@ -7,7 +7,7 @@ from sqlalchemy.sql import ClauseElement
 
 from bezant.stores import ThrottleLimit
 from bezant.stores.sql.prepared import Prepared
-from bezant.stores.sql.schema import allowances, attempts
+from bezant.stores.sql.schema import Columns, allowances, attempts
 from bezant.stores.sql.units import one_statement
 from bezant.stores.sql.upsert import Insert, upsert
 from bezant.stores.sql.verbs import Store, Sweep, Swept, Verb
@@ -17,7 +17,8 @@ __all__ = ["SQLThrottleStore"]
 STEP = 1000
 """Rows of each table that one transaction of a purge forgets, at most."""
 
-a, w = attempts.c, allowances.c
+a: Columns = attempts.c
+w: Columns = allowances.c
 
 
 def _count_unless_blocked(insert: Insert) -> ClauseElement:
@@ -117,8 +118,8 @@ def purge(connection: Connection, before: float, /) -> Swept:
 class SQLThrottleStore(Store):
     """Counters of login attempts in SQL (`bezant.stores.ThrottleStore`)."""
 
-    attempt = Verb(attempt)
-    refund = Verb(refund)
-    spend = Verb(spend)
-    earn = Verb(earn)
-    purge = Sweep(purge)
+    attempt: Verb[[str, float, ThrottleLimit], float] = Verb(attempt)
+    refund: Verb[[str], None] = Verb(refund)
+    spend: Verb[[str, float], bool] = Verb(spend)
+    earn: Verb[[str, int, float], None] = Verb(earn)
+    purge: Sweep = Sweep(purge)
