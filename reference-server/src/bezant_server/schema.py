@@ -5,8 +5,14 @@ Looking is one cheap query, done by every command. Only a change loads Alembic.
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from enum import Enum
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from sqlalchemy import Connection, MetaData, inspect, text
@@ -90,21 +96,33 @@ def migrate(settings: Settings, revision: str = HEAD) -> bool:
     try:
         if revision == HEAD and database.run(read_schema) is Schema.CURRENT:
             return False
+        import_module("alembic.command")  # slow: not while others wait for the transaction
         return database.run(_migrate, revision)
     finally:
         database.close()
 
 
 def _make_file(settings: Settings) -> None:
-    """A new SQLite database is nobody else's to read; what SQLite puts beside it is as it is."""
+    """Make a SQLite database that nobody else can read; what SQLite puts beside it is like it.
+
+    It appears ready: several processes that turn an empty file into one at once would be in each
+    other's way.
+    """
     file = sqlite_file(settings)
-    if file is not None:
-        try:
-            file.touch(0o600)
-        except OSError as error:
-            raise ConfigurationError(
-                DATABASE_SETTING, f"cannot make {file}: {error.strerror}"
-            ) from None
+    if file is None or file.exists():
+        return
+    try:
+        with TemporaryDirectory(prefix=".bezant-", dir=file.absolute().parent) as directory:
+            draft = Path(directory) / "draft"
+            draft.touch(0o600)
+            with closing(sqlite3.connect(draft)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+            with suppress(FileExistsError):  # another process was faster
+                os.link(draft, file)
+    except OSError as error:
+        raise ConfigurationError(
+            DATABASE_SETTING, f"cannot make {file}: {error.strerror}"
+        ) from None
 
 
 def _migrate(connection: Connection, revision: str) -> bool:
