@@ -167,7 +167,7 @@ def _bare_sign(case: Case) -> Callable[[], object]:
 
 
 def run(*, quick: bool) -> Findings:
-    rounds, seconds = (3, 0.03) if quick else (15, 0.12)
+    rounds, seconds = (5, 0.01) if quick else (101, 0.01)
     cases = {algorithm: Case.make(algorithm) for algorithm in ALGORITHMS}
     with pinned(SERVER_CORE):
         verify = {

@@ -230,6 +230,7 @@ ATTACKS: Final[dict[str, dict[str, str]]] = {
         "T06": "A grant that the client or the server does not have",
         "T07": "One client names another",
         "T08": "Scopes beyond the client's, unknown, malformed, huge",
+        "T14": "An account disabled while its password is checked",
     },
     "Refresh tokens": {
         "R02": "Reuse of a spent token",

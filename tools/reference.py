@@ -87,7 +87,8 @@ What `bezant.AuthorizationServer` takes, whatever the framework around it. A wro
 ## The reference server
 
 Each setting is an environment variable, or a key of the same name in small letters and without
-`BEZANT_` in the TOML file that `BEZANT_CONFIG` names. The environment wins.
+`BEZANT_` in a TOML file: the one that `BEZANT_CONFIG` names, or else `bezant.toml` in the working
+directory, where there is one. The environment wins.
 
 {reference_server()}
 """

@@ -61,6 +61,12 @@ def test_i02_what_does_not_concern_the_caller_is_no_token(api: Api) -> None:
         assert (answer.status, answer.body) == (200, INACTIVE)
 
 
+def test_a_token_concerns_its_client_whatever_its_audience(api: Api, world: World) -> None:
+    access = api.tokens()[0]
+    world.change_client("web", audience=("https://elsewhere.example.com",))
+    assert api.is_active(access, "web")
+
+
 @pytest.mark.rfc("7662", "2.2")
 @pytest.mark.parametrize("token", ["x", "a.b.c", "é", "bzr_" + "A" * 76, "x" * 60_000])
 def test_i02_what_is_no_token_is_inactive(api: Api, token: str) -> None:

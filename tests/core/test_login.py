@@ -189,7 +189,7 @@ def test_a_hash_that_cannot_be_replaced_keeps_nobody_out(
         raise StoreUnavailable("away")
 
     if failing == "store":
-        monkeypatch.setattr(door.users, "set_password_hash", away)
+        monkeypatch.setattr(door.users, "replace_password_hash", away)
     else:
         submit = door.pool.submit
 

@@ -25,7 +25,7 @@ from tests.server.processes import Served, serving
 
 SESSIONS = 20
 REFRESHES = 50
-KILLS_AFTER = (200, 500, 800)
+KILLS_AFTER = (300, 700)
 """Refreshes that were answered when the server is killed."""
 
 

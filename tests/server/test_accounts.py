@@ -128,7 +128,9 @@ def test_disabled_users_are_found_as_disabled(directory: Directory, store: Accou
 
 def test_a_password_hash_is_replaced(directory: Directory, store: AccountStore) -> None:
     alice = add(directory, "alice")
-    settled(store.set_password_hash, alice.subject, HASH + "x")
+    settled(store.replace_password_hash, alice.subject, HASH, HASH + "x")
+    assert settled(store.get, alice.subject).password_hash == HASH + "x"
+    settled(store.replace_password_hash, alice.subject, HASH, HASH + "y")  # changed meanwhile
     assert settled(store.get, alice.subject).password_hash == HASH + "x"
     directory.set_password_hash(alice.subject, HASH)
     assert settled(store.get, alice.subject).password_hash == HASH

@@ -129,7 +129,7 @@ def test_several_workers_serve_one_port_and_count_together(
 
 
 def test_workers_end_with_their_supervisor(furnished: Settings, tmp_path: Path) -> None:
-    with serving("--workers", "2", cwd=tmp_path) as served:
+    with serving("--workers", "2", cwd=tmp_path, env={"TMPDIR": str(tmp_path)}) as served:
         children = children_of(served.process.pid)
         assert len(children) >= 2
         served.kill()
@@ -137,6 +137,7 @@ def test_workers_end_with_their_supervisor(furnished: Settings, tmp_path: Path) 
         while any(map(alive, children)) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not any(map(alive, children))
+    assert not list(tmp_path.glob("bezant-metrics-*"))
 
 
 def test_a_worker_that_is_killed_is_replaced(furnished: Settings, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +15,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from bezant.errors import ConfigurationError, StoreUnavailable
 from bezant.runtime import SYNC
 from bezant.stores import AuthorizationStore
-from bezant.stores.sql import AsyncDatabase, Database, SQLStores, SyncDatabase, reads
+from bezant.stores.sql import (
+    AsyncDatabase,
+    Database,
+    SQLAuthorizationStore,
+    SQLStores,
+    SyncDatabase,
+    reads,
+)
 from bezant.stores.sql.pooled import PooledDatabase
 from bezant.stores.sql.writer import WriterDatabase
 from bezant.testing.stores import NOW, an_authorization, call, together
@@ -180,6 +190,7 @@ def test_a_synchronous_framework_takes_synchronous_stores(tmp_path: Path) -> Non
 
 async def test_methods_are_named_and_explained(tmp_path: Path) -> None:
     stores = SQLStores.open(f"sqlite:///{tmp_path}/bezant.db")
+    assert "one" in str(SQLAuthorizationStore.get.__doc__)
     for method in (stores.authorizations.rotate, stores.authorizations.purge):
         assert method.__qualname__ == f"SQLAuthorizationStore.{method.__name__}"
         assert method.__doc__
@@ -191,6 +202,20 @@ async def test_threads_that_write_to_sqlite_wait_for_their_turn(tmp_path: Path) 
     stores = SQLStores(Database.sync(f"sqlite:///{tmp_path}/bezant.db", pool_size=50))
     stores.database.create_all()
     await together(stores.throttle.earn, 500, "k", 1, NOW)
+    stores.database.close()
+
+
+def test_threads_wait_for_another_process_that_writes(tmp_path: Path) -> None:
+    stores = SQLStores.open(f"sqlite:///{tmp_path}/bezant.db", sync=True)
+    stores.database.create_all()
+    other = sqlite3.connect(tmp_path / "bezant.db", isolation_level=None, check_same_thread=False)
+    with closing(other):
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.05, other.execute, ["COMMIT"])
+        release.start()
+        stores.throttle.earn("k", 1, NOW)
+        release.join()
+    assert stores.throttle.spend("k", NOW - 1)
     stores.database.close()
 
 

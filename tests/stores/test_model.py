@@ -69,6 +69,9 @@ class Comparison(RuleBasedStateMachine):
     ) -> None:
         found = self.memory.authorizations.get(id)
         generation = max(1, (found.generation if found else 1) - back)
+        idle = max(
+            idle, found.idle_expires_at if found else idle
+        )  # refreshing makes it live longer
         self.both(
             lambda stores: stores.authorizations.rotate, id, client, generation, now, idle, window
         )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from bezant.clients import Client, ClientSecret
-from bezant.stores.sql import schema
+from bezant.stores import Outcome
+from bezant.stores.sql import Prepared, authorizations, schema
 from bezant.stores.sql.authorizations import STEP
 from bezant.testing.stores import NOW, an_authorization, call, together
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from bezant.stores import Stores
     from bezant.stores.sql import Database, SQLStores
+    from bezant.stores.sql.prepared import Row
 
 CLIENT = Client("web", grants=frozenset({"password"}), secrets=(ClientSecret("sha256$aa$bb"),))
 
@@ -48,6 +52,28 @@ async def test_clients_are_listed_by_id(sql: SQLStores[Database]) -> None:
     listed = await call(sql.clients.list_all)
     assert [client.client_id for client in listed] == ["a", "b", "c"]
     assert set(listed) == set(clients)
+
+
+async def test_a_row_that_came_between_two_statements_is_rotated(
+    sql: SQLStores[Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Blind(Prepared):
+        """Finds nothing at first, as if the row had not been committed yet."""
+
+        calls = 0
+
+        def row(self, connection: Connection, /, **parameters: object) -> Row | None:
+            self.calls += 1
+            return super().row(connection, **parameters) if self.calls > 1 else None
+
+    monkeypatch.setattr(authorizations, "ROTATE", Blind(authorizations.ROTATE._build))
+    row = an_authorization()
+    await call(sql.authorizations.add, row)
+    rotation = await call(
+        sql.authorizations.rotate, row.id, row.client_id, 1, NOW, NOW + 1000, 10.0
+    )
+    assert rotation.outcome is Outcome.ROTATED
+    assert rotation.authorization == replace(row, generation=2, rotated_at=NOW)
 
 
 async def test_purges_take_as_many_steps_as_they_need(sql: SQLStores[Database]) -> None:

@@ -80,6 +80,17 @@ async def test_a_part_of_a_unit_may_be_a_transaction(sql: Stores) -> None:
     assert await call(sql.database.run, keys) == ["after", "outside"]
 
 
+@pytest.mark.parametrize("database", ["sqlite-threads", "psycopg-threads"], indirect=True)
+async def test_an_interrupted_unit_leaves_nothing(sql: Stores) -> None:
+    def interrupt(connection: Connection) -> None:
+        put(connection, "a")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await call(sql.database.run, interrupt)
+    assert await call(sql.database.run, keys) == []
+
+
 async def test_a_transaction_within_a_transaction_is_the_same_one(sql: Stores) -> None:
     def unit(connection: Connection) -> None:
         put(connection, "a")

@@ -304,7 +304,7 @@ child = os.fork()
 if child == 0:
     settle(database.run(put, "child"))
     settle(database.close())
-    sys.exit(0)
+    os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 settle(database.run(put, "parent again"))
 assert settle(database.run(count)) == 3

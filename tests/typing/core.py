@@ -33,7 +33,7 @@ class PlainUsers:
     def get(self, subject: str, /) -> User | None:
         return User(subject=subject)
 
-    def set_password_hash(self, subject: str, password_hash: str, /) -> None: ...
+    def replace_password_hash(self, subject: str, old: str, new: str, /) -> None: ...
 
 
 class AsyncUsers:
@@ -45,7 +45,7 @@ class AsyncUsers:
     async def get(self, subject: str, /) -> User | None:
         return User(subject=subject)
 
-    async def set_password_hash(self, subject: str, password_hash: str, /) -> None: ...
+    async def replace_password_hash(self, subject: str, old: str, new: str, /) -> None: ...
 
 
 class WrongUsers:
@@ -57,7 +57,7 @@ class WrongUsers:
     def get(self, subject: str, /) -> User | None:
         return None
 
-    def set_password_hash(self, subject: str, password_hash: str, /) -> None: ...
+    def replace_password_hash(self, subject: str, old: str, new: str, /) -> None: ...
 
 
 plain: UserStore = PlainUsers()

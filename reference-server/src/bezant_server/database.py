@@ -15,6 +15,9 @@ __all__ = ["SETTING", "described", "open_database", "open_database_for_loop", "s
 
 SETTING = "BEZANT_DATABASE_URL"
 
+PATIENCE = 10.0
+"""Seconds that a command waits for its turn; a server that is busy lets nobody wait that long."""
+
 
 def database_url(settings: Settings) -> URL:
     """The URL, looked at.
@@ -53,7 +56,7 @@ def open_database(settings: Settings) -> SyncDatabase:
     """
     url = _reachable(settings)
     try:
-        return Database.sync(url)
+        return Database.sync(url, timeout=PATIENCE)
     except ConfigurationError as error:
         raise ConfigurationError(SETTING, error.problem) from None
 

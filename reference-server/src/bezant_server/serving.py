@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import shutil
 import signal
 import socket
 import time
@@ -90,7 +91,7 @@ def prepare(settings: Settings, notify: Callable[[str], None]) -> SecretKeyRing:
     return ring
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "BEZANT_HOST, BEZANT_PORT") -> socket.socket:
     """A socket that listens; workers share it.
 
     Raises:
@@ -106,7 +107,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         raise ConfigurationError(
-            "BEZANT_HOST, BEZANT_PORT", f"cannot listen on {host}:{port}: {error.strerror}"
+            setting, f"cannot listen on {host}:{port}: {error.strerror}"
         ) from None
     listener.set_inheritable(True)
     return listener
@@ -162,6 +163,7 @@ def _follow(supervisor: int) -> None:
     """End with the supervisor, however it ended: nobody else could stop this process."""
     while os.getppid() == supervisor:
         time.sleep(1)
+    shutil.rmtree(os.environ[MULTIPROCESS_VARIABLE], ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
-from typing import Protocol
+from typing import Final, Protocol
 
 from bezant.config import ServerConfig
 from bezant.errors import (
@@ -23,7 +23,10 @@ from bezant.runtime import MaybeAwaitable, Runtime
 from bezant.stores import ThrottleStore, UserStore
 from bezant.users import User
 
-__all__ = ["Accounts", "HostAccounts", "Login", "StoredAccounts"]
+__all__ = ["WRONG", "Accounts", "HostAccounts", "Login", "StoredAccounts"]
+
+WRONG: Final = "the name or the password is wrong"
+"""What is said of every login that fails, whatever the reason."""
 
 
 class Accounts(Protocol):
@@ -81,7 +84,7 @@ class StoredAccounts:
             # Whatever hinders this, the login is good, and the next one tries again.
             with suppress(StoreUnavailable, TemporarilyUnavailable):
                 fresh = await runtime.wait(self._pool.submit(self._hasher.hash, password))
-                await runtime.call(self._users.set_password_hash, user.subject, fresh)
+                await runtime.call(self._users.replace_password_hash, user.subject, stored, fresh)
                 self._replaced(user.subject)
         return user
 
@@ -169,7 +172,7 @@ class Login:
                 (user.subject, "disabled") if user is not None else (None, "wrong name or password")
             )
             self._events.emit(LoginFailed(at=now, subject=subject, address=address, reason=reason))
-            raise InvalidGrant("the name or the password is wrong", detail=reason)
+            raise InvalidGrant(WRONG, detail=reason)
 
         await self._forgive(counted, runtime)
         if address:

@@ -39,6 +39,13 @@ _SET_PASSWORD_HASH = Prepared(
     .where(users.c.subject == bindparam("of_subject"))
     .values(password_hash=bindparam("new_hash"))
 )
+_REPLACE_PASSWORD_HASH = Prepared(
+    update(users)
+    .where(
+        users.c.subject == bindparam("of_subject"), users.c.password_hash == bindparam("old_hash")
+    )
+    .values(password_hash=bindparam("new_hash"))
+)
 
 
 @reads
@@ -51,6 +58,12 @@ def get_user(connection: Connection, subject: str) -> User | None:
 def find_user(connection: Connection, username: str) -> User | None:
     """The user with this name, compared exactly."""
     return _user(_FIND.rows(connection, username=username))
+
+
+@one_statement
+def replace_password_hash(connection: Connection, subject: str, old: str, new: str, /) -> None:
+    """Replace a hash by a stronger one, unless the password was changed meanwhile."""
+    _REPLACE_PASSWORD_HASH.count(connection, of_subject=subject, old_hash=old, new_hash=new)
 
 
 @one_statement
@@ -78,4 +91,4 @@ class AccountStore(Store):
 
     find = Verb(find_user)
     get = Verb(get_user)
-    set_password_hash = Verb(set_password_hash)
+    replace_password_hash = Verb(replace_password_hash)

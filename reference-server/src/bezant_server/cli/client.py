@@ -44,7 +44,11 @@ SecretStdin = Annotated[
 def add(
     client_id: ClientId,
     grant: Annotated[
-        list[GrantType] | None, typer.Option(help="How it may get tokens; repeatable.")
+        list[GrantType] | None,
+        typer.Option(
+            metavar="GRANT",
+            help="password, refresh_token or client_credentials; repeatable.",
+        ),
     ] = None,
     scope: Annotated[list[str] | None, typer.Option(help="A scope it may get; repeatable.")] = None,
     audience: Annotated[
@@ -52,7 +56,10 @@ def add(
     ] = None,
     auth_method: Annotated[
         AuthMethod | None,
-        typer.Option(help="How it sends its secret.  [default: client_secret_basic]"),
+        typer.Option(
+            metavar="METHOD",
+            help="How it sends its secret: client_secret_basic (default) or client_secret_post.",
+        ),
     ] = None,
     public: Annotated[
         bool, typer.Option("--public", help="It cannot keep a secret: a browser or mobile app.")

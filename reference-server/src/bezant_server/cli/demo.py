@@ -16,7 +16,7 @@ def demo(
     host: Annotated[str, typer.Option(help="A loopback address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Port of the server.  [default: 8000 if it is free]"),
+        typer.Option(min=0, max=65535, help="Port of the server; 8000 by default, if it is free."),
     ] = None,
     json: AsJson = False,
 ) -> None:

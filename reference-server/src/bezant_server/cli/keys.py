@@ -37,11 +37,8 @@ def list_(json: AsJson = False) -> None:
     with opened() as at:
         infos = at.keys()
     now = time.time()
-    columns = ("kid", "algorithm", "state", "signs", "gone")
-    rows = [
-        (k.kid, k.algorithm, k.state, ago(k.activates_at, now), k.gone_at and ago(k.gone_at, now))
-        for k in infos
-    ]
+    columns = ("kid", "alg", "state", "signs")
+    rows = [(k.kid, k.algorithm, k.state, ago(k.activates_at, now)) for k in infos]
     tell(
         json,
         [_document(info) for info in infos],

@@ -13,14 +13,16 @@ __all__ = ["serve"]
 
 def serve(
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")
+        str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.  [default: 8000]"),
+        typer.Option(
+            min=0, max=65535, help="Port to listen on, 8000 by default; 0 takes a free one."
+        ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes that serve.  [default: 1]")
+        int | None, typer.Option(min=1, max=256, help="Processes that serve; 1 by default.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Log JSON, even on a terminal.")] = False,
 ) -> None:

@@ -119,7 +119,7 @@ def _serving_from(directory: Path, host: str, port: int | None) -> Iterator[Plac
 def _listeners(host: str, port: int | None) -> tuple[socket.socket, socket.socket]:
     """Two sockets: on the ports that people expect, or on any that are free."""
     if port is not None:
-        return listen(host, port), listen(host, 0)
+        return listen(host, port, "--port"), listen(host, 0, "--host")
     try:
         return listen(host, PREFERRED_PORT), listen(host, PREFERRED_PORT + 1)
     except ConfigurationError:

@@ -11,7 +11,7 @@ from bezant.authorizations import Authorizations
 from bezant.config import ServerConfig
 from bezant.errors import InvalidGrant
 from bezant.grants import Decision, TokenContext
-from bezant.login import Login
+from bezant.login import WRONG, Login
 from bezant.scopes import narrow
 
 __all__ = ["PasswordGrant"]
@@ -63,6 +63,14 @@ class PasswordGrant:
             address=context.address,
             runtime=context.runtime,
         )
+        # Read anew: whoever disabled the account while its password was being checked has ended
+        # what was open then, and this was not yet.
+        present = await context.runtime.call(self._login.accounts.get, user.subject)
+        if present is None or not present.active:
+            await self._authorizations.revoke(
+                authorization.id, now=context.now, runtime=context.runtime
+            )
+            raise InvalidGrant(WRONG, detail="disabled during the login")
         return Decision(
-            client, user.subject, scopes, audience, user=user, authorization=authorization
+            client, user.subject, scopes, audience, user=present, authorization=authorization
         )

@@ -43,8 +43,11 @@ class UserStore(Protocol):
     def get(self, subject: str, /) -> MaybeAwaitable[User | None]:
         """The user with this subject; disabled ones too."""
 
-    def set_password_hash(self, subject: str, password_hash: str, /) -> MaybeAwaitable[None]:
-        """Replace the stored hash by a stronger one of the same password."""
+    def replace_password_hash(self, subject: str, old: str, new: str, /) -> MaybeAwaitable[None]:
+        """Replace a stored hash by a stronger one of the same password.
+
+        Only where the hash is still ``old``: a password that was changed meanwhile stays changed.
+        """
 
 
 class ClientStore(Protocol):

@@ -77,11 +77,11 @@ class MemoryUserStore:
         with self._lock:
             return self._users.get(subject)
 
-    def set_password_hash(self, subject: str, password_hash: str, /) -> None:
+    def replace_password_hash(self, subject: str, old: str, new: str, /) -> None:
         with self._lock:
             user = self._users.get(subject)
-            if user is not None:
-                self._users[subject] = replace(user, password_hash=password_hash)
+            if user is not None and user.password_hash == old:
+                self._users[subject] = replace(user, password_hash=new)
 
 
 @nonblocking

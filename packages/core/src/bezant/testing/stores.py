@@ -98,7 +98,9 @@ async def together(
 
 
 async def _settled(result: MaybeAwaitable[T]) -> T:
-    return await result if isawaitable(result) else result
+    if isawaitable(result):
+        return await result
+    return result
 
 
 def an_authorization(**changes: Any) -> Authorization:
@@ -146,7 +148,10 @@ class UserStoreContract:
             assert await call(store.get, subject) is None
 
     async def test_replaces_the_password_hash_of_one(self, store: UserStore) -> None:
-        await call(store.set_password_hash, "u-1", "$argon2id$stronger")
+        before = await call(store.get, "u-1")
+        assert before is not None
+        assert before.password_hash is not None
+        await call(store.replace_password_hash, "u-1", before.password_hash, "$argon2id$stronger")
         for found in (await call(store.get, "u-1"), await call(store.find, "alice")):
             assert found is not None
             assert found.password_hash == "$argon2id$stronger"
@@ -154,8 +159,14 @@ class UserStoreContract:
         assert other is not None
         assert other.password_hash == "$argon2id$third"
 
+    async def test_a_password_changed_meanwhile_stays_changed(self, store: UserStore) -> None:
+        await call(store.replace_password_hash, "u-3", "$argon2id$another", "$argon2id$stronger")
+        other = await call(store.get, "u-3")
+        assert other is not None
+        assert other.password_hash == "$argon2id$third"
+
     async def test_nobody_gets_no_password_hash(self, store: UserStore) -> None:
-        await call(store.set_password_hash, "u-0", "$argon2id$stronger")
+        await call(store.replace_password_hash, "u-0", "$argon2id$old", "$argon2id$stronger")
         assert await call(store.get, "u-0") is None
 
 

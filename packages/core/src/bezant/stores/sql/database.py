@@ -108,9 +108,9 @@ class Database(ABC):
     ) -> Callable[P, MaybeAwaitable[T]]:
         """A function that runs a unit: ``def`` for threads, ``async def`` under an event loop."""
 
+    @abstractmethod
     def create_all(self, tables: MetaData = metadata, /) -> MaybeAwaitable[None]:
         """Create the tables that are missing. Applications with Alembic migrate instead."""
-        return self.run(_create_all, tables)
 
     @abstractmethod
     def close(self) -> MaybeAwaitable[None]:
@@ -154,7 +154,8 @@ class SyncDatabase(Database):
     def _after_fork(self) -> None:
         self._process = os.getpid()
         self._write_lock = self._write_lock and Lock()  # a thread of the parent may have held it
-        self.engine.dispose(close=False)  # the connections are the parent's
+        self._inherited = self.engine.pool  # the parent's connections: neither used nor closed
+        self.engine.dispose(close=False)
 
     @contextmanager
     def _turn(self, unit: Callable[..., object]) -> Iterator[None]:

@@ -80,8 +80,9 @@ authorizations: Table = Table(
     Column("rotated_at", Double, nullable=False),
     Column("revoked_at", Double),
     Column("address", Text, nullable=False),
-    # Purging looks at a row from this time on. It is never later than the end of the row, and a
-    # refresh leaves it alone: no index changes when a generation does.
+    # From this time on purging looks at the row: its end, as far as was known when it was set. A
+    # refresh moves the end and leaves this alone, so that no index changes when a generation does;
+    # a purge that finds the row alive sets it anew.
     Column("sweep_at", Double, nullable=False),
     # The id is random, so one tree holding the row is half the pages to write of an index beside a
     # heap.
