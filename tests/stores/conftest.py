@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["postgres", "postgres_url", "shared_postgres_url", "sql", "valkey", "valkey_url"]
 
+PATIENCE = 30.0
+"""Seconds: what is tested here is what a store answers, not how soon a busy machine lets it."""
+
 Kind = Literal["sqlite", "sqlite-threads", "aiosqlite", "psycopg", "psycopg-threads", "asyncpg"]
 KINDS: tuple[Kind, ...] = (
     "sqlite",
@@ -54,17 +57,21 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     kind = cast("Kind", request.param)
     file = f"sqlite:///{tmp_path}/bezant.db"
     if kind == "sqlite":
-        return Database.asynchronous(file, synchronous="NORMAL")
+        return Database.asynchronous(file, timeout=PATIENCE, synchronous="NORMAL")
     if kind == "sqlite-threads":
-        return Database.sync(file, synchronous="NORMAL")
+        return Database.sync(file, timeout=PATIENCE, synchronous="NORMAL")
     if kind == "aiosqlite":
-        return Database.asynchronous(file.replace("sqlite", "sqlite+aiosqlite", 1))
+        return Database.asynchronous(
+            file.replace("sqlite", "sqlite+aiosqlite", 1), timeout=PATIENCE
+        )
     url = emptied(request.getfixturevalue("shared_postgres_url"))
     if kind == "psycopg":
-        return Database.asynchronous(url)
+        return Database.asynchronous(url, timeout=PATIENCE)
     if kind == "psycopg-threads":
-        return Database.sync(url)
-    return Database.asynchronous(url.replace("postgresql", "postgresql+asyncpg", 1))
+        return Database.sync(url, timeout=PATIENCE)
+    return Database.asynchronous(
+        url.replace("postgresql", "postgresql+asyncpg", 1), timeout=PATIENCE
+    )
 
 
 @pytest.fixture
