@@ -51,6 +51,9 @@ def anybody(*args: Any) -> User:
     return User("user-1")
 
 
+async def later(*args: Any) -> None: ...
+
+
 # ---- what it is made of ----------------------------------------------------------------------
 
 
@@ -61,6 +64,7 @@ def anybody(*args: Any) -> User:
         pytest.param({"users": MemoryUserStore(), "get_user": anybody}, "users", id="both-in-part"),
         pytest.param({"authenticate": anybody}, "authenticate", id="no-get-user"),
         pytest.param({"get_user": anybody}, "authenticate", id="no-authenticate"),
+        pytest.param({"subscribers": [later]}, "subscribers", id="async-subscriber"),
         pytest.param({"secret_key": ""}, "secret_key", id="no-secret"),
         pytest.param({"secret_key": "changeme"}, "secret_key", id="poor-secret"),
     ],
@@ -160,8 +164,6 @@ def test_a_grant_of_ones_own() -> None:
     ],
 )
 def test_an_async_store_is_refused_where_there_is_no_event_loop(name: str, method: str) -> None:
-    async def later(*args: Any) -> None: ...
-
     stores = MemoryStores()
     setattr(getattr(stores, name), method, later)
     server = build(stores=stores)
@@ -173,8 +175,6 @@ def test_an_async_store_is_refused_where_there_is_no_event_loop(name: str, metho
 
 @pytest.mark.parametrize("setting", ["authenticate", "get_user"])
 def test_async_callables_are_refused_where_there_is_no_event_loop(setting: str) -> None:
-    async def later(*args: str) -> User | None: ...
-
     given = {"authenticate": anybody, "get_user": anybody, setting: later}
     with pytest.raises(ConfigurationError, match="async def") as caught:
         build(**given).check(SYNC)

@@ -71,6 +71,8 @@ class Authorizations:
             rotated_at=now,
             address=address,
         )
+        # What was revoked a moment ago elsewhere must not be taken for what is given now.
+        await self._revocations.refresh(runtime)
         await runtime.call(self.store.add, authorization)
         return authorization
 

@@ -68,6 +68,20 @@ class RevocationView:
             for kind, value in names
         )
 
+    def first_second_after(self, subject: str, client_id: str) -> int:
+        """The first whole second in which a token of theirs is not revoked; 0 without an entry.
+
+        ``iat`` has no fractions: a token of the second in which everything was revoked could not
+        be told from those that were.
+        """
+        names: tuple[tuple[RevocationKind, str], ...] = (
+            ("subject", subject),
+            ("client", client_id),
+        )
+        return max(
+            (int(self._until[name][0]) + 1 for name in names if name in self._until), default=0
+        )
+
     def __len__(self) -> int:
         return len(self._until)
 

@@ -134,7 +134,7 @@ class AuthorizationServer:
                 RefreshTokenGrant(self.authorizations, self.login.accounts),
             )
         self.endpoints: tuple[Endpoint, ...] = self._endpoints(
-            Issuer(config, self.keys, refresh_tokens)
+            Issuer(config, self.keys, refresh_tokens, self.revocations.view)
         )
 
     def verifier(

@@ -12,6 +12,7 @@ from bezant.errors import ConfigurationError
 from bezant.grants import Decision
 from bezant.keyring import KeyRing
 from bezant.refresh_tokens import RefreshTokens
+from bezant.revocation import RevocationView
 from bezant.scopes import format_scope
 from bezant.signing import ACCESS_TOKEN_TYPE, encode
 
@@ -79,9 +80,17 @@ class Issuer:
         config: Issuer and lifetimes.
         keys: What signs.
         refresh_tokens: Derives refresh tokens.
+        revoked: What has been revoked; what is issued now is not.
     """
 
-    def __init__(self, config: ServerConfig, keys: KeyRing, refresh_tokens: RefreshTokens) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        keys: KeyRing,
+        refresh_tokens: RefreshTokens,
+        revoked: RevocationView,
+    ) -> None:
+        self._revoked = revoked
         self._config = config
         self._keys = keys
         self._refresh_tokens = refresh_tokens
@@ -103,7 +112,9 @@ class Issuer:
             self._config.max_access_token_ttl,
         )
         token_id = b64url_encode(token_bytes(16)).decode()
-        issued_at = int(now)
+        issued_at = max(
+            int(now), self._revoked.first_second_after(decision.subject, client.client_id)
+        )
         claims: dict[str, Any] = {
             "iss": self._config.issuer,
             "sub": decision.subject,
