@@ -41,7 +41,9 @@ def issued(at: Administration) -> Issued:
         )
     )
     decision = Decision(client, user.subject, client.scopes, client.audience, user, authorization)
-    return Issuer(server.config, server.keys, server.authorizations.tokens).issue(decision, now)
+    return Issuer(
+        server.config, server.keys, server.authorizations.tokens, server.revocations.view
+    ).issue(decision, now)
 
 
 def look(token: str, **options: Any) -> Inspection:
@@ -183,7 +185,9 @@ def test_the_command_reads_standard_input(issued: Issued, bezant: Bezant) -> Non
 def test_a_client_that_acts_for_itself(at: Administration) -> None:
     server, client = at.server, at.client("web")
     decision = Decision(client, client.client_id, client.scopes, client.audience)
-    issuer = Issuer(server.config, server.keys, server.authorizations.tokens)
+    issuer = Issuer(
+        server.config, server.keys, server.authorizations.tokens, server.revocations.view
+    )
     found = look(issuer.issue(decision, server.clock()).access_token)
     assert found.refused is False
     assert value(found, "sub") == "web"
