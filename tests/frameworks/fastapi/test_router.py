@@ -211,7 +211,7 @@ async def test_in_a_router_in_a_router() -> None:
     [
         (HERE, "/auth", "token endpoint at /oauth/token, but it is at /auth/oauth/token"),
         (HERE + "/id", "/auth", "token endpoint at /id/oauth/token"),
-        (HERE + "/auth", "/auth", rf"well_known_router: .*{METADATA}/auth"),
+        (HERE + "/auth", "/auth", rf"well_known: .*{METADATA}/auth.*well_known_router"),
     ],
 )
 async def test_a_prefix_that_the_issuer_does_not_know_is_refused_at_start(

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from bezant.endpoints import Endpoint
 from bezant.errors import (
     BearerError,
     ConfigurationError,
@@ -21,7 +22,7 @@ from bezant.events import Events, TokenRejected
 from bezant.http import Response, error_response
 from bezant.principal import Principal, Requirement
 from bezant.runtime import Runtime
-from bezant.verifier import TokenVerifier
+from bezant.verifier import Verifier
 
 __all__ = ["ResourceGuard"]
 
@@ -37,6 +38,7 @@ class ResourceGuard:
         resource_metadata: URL of this resource's metadata, named in every challenge (RFC 9728
             section 5.1).
         events: Told of refused tokens.
+        endpoints: What the application serves beside its resources.
 
     Raises:
         ConfigurationError: ``realm`` or ``resource_metadata`` does not fit a header.
@@ -44,20 +46,22 @@ class ResourceGuard:
 
     def __init__(
         self,
-        verifier: TokenVerifier,
+        verifier: Verifier,
         *,
         realm: str = "api",
         resource_metadata: str | None = None,
         events: Events | None = None,
+        endpoints: Iterable[Endpoint] = (),
     ) -> None:
         for setting, value in (("realm", realm), ("resource_metadata", resource_metadata or "")):
             if not _QUOTABLE.fullmatch(value):
                 raise ConfigurationError(
                     setting, "use printable ASCII without quotes and backslashes"
                 )
-        self.verifier: TokenVerifier = verifier
+        self.verifier: Verifier = verifier
         self.realm: str = realm
         self.resource_metadata: str | None = resource_metadata
+        self.endpoints: tuple[Endpoint, ...] = tuple(endpoints)
         self._events = events or Events()
 
     async def authenticate(

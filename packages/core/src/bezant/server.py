@@ -4,36 +4,26 @@ here.
 
 from __future__ import annotations
 
-import logging
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final
 from urllib.parse import urlsplit
 
 from bezant.authorizations import Authorizations
 from bezant.client_authentication import ClientAuthentication
 from bezant.config import ServerConfig
 from bezant.endpoints import Endpoint, Handler
+from bezant.endpoints.handling import Answer, answering
 from bezant.endpoints.introspection import IntrospectionEndpoint
 from bezant.endpoints.metadata import JWKSEndpoint, MetadataEndpoint
 from bezant.endpoints.revocation import RevocationEndpoint
 from bezant.endpoints.token import TokenEndpoint
-from bezant.errors import (
-    ConfigurationError,
-    KeyUnavailable,
-    MethodNotAllowed,
-    OAuthError,
-    ServerError,
-    StoreUnavailable,
-    TemporarilyUnavailable,
-)
+from bezant.errors import ConfigurationError
 from bezant.events import Event, Events, PasswordRehashed
 from bezant.grants import Grant
 from bezant.grants.client_credentials import ClientCredentialsGrant
 from bezant.grants.password import PasswordGrant
 from bezant.grants.refresh_token import RefreshTokenGrant
-from bezant.http import Request, Response, error_response
 from bezant.keyring import KeyRing
 from bezant.login import Accounts, HostAccounts, Login, StoredAccounts
 from bezant.passwords import HashingPool, PasswordHasher
@@ -56,17 +46,7 @@ from bezant.verifier import TokenVerifier
 
 __all__ = ["AuthorizationServer"]
 
-logger: logging.Logger = logging.getLogger(__name__)
-
 WELL_KNOWN: Final = "/.well-known/oauth-authorization-server"
-
-
-class Answer(Protocol):
-    """What an endpoint module provides: it may raise `OAuthError`."""
-
-    def __call__(
-        self, request: Request, now: float, runtime: Runtime, /
-    ) -> Awaitable[Response]: ...
 
 
 class AuthorizationServer:
@@ -173,6 +153,45 @@ class AuthorizationServer:
             if function is not None:
                 runtime.check(name, function)
 
+    def public_path(self, name: str) -> str:
+        """Where clients find an endpoint, below the origin of the issuer's URL."""
+        endpoints = {endpoint.name: endpoint for endpoint in self.endpoints}
+        return urlsplit(self.config.issuer).path + endpoints[name].path
+
+    @property
+    def origin_endpoints(self) -> tuple[Endpoint, ...]:
+        """The well-known documents alone, at their paths below the origin of the issuer's URL: for
+        the root of the outermost application, when a prefix moves the rest (RFC 8615).
+        """
+        path = urlsplit(self.config.issuer).path
+        return tuple(e for e in self.endpoints if e.well_known and e.path.endswith(path))
+
+    def check_place(self, place: str, origin: Collection[str], remedy: str) -> None:
+        """Refuse routes that are not where the issuer's URL leads; adapters do this at start.
+
+        Args:
+            place: Where the application has the token endpoint.
+            origin: Paths at which it has well-known documents.
+            remedy: What to add to the application when one of those is missing.
+
+        Raises:
+            ConfigurationError: Says where the routes are and where they should be.
+        """
+        issuer, public = self.config.issuer, self.public_path("token")
+        # A proxy may take a first part of the path away; nothing can put one in.
+        if not public.endswith(place):
+            raise ConfigurationError(
+                "issuer",
+                f"{issuer} puts the token endpoint at {public}, but it is at {place}; add the "
+                "prefix to the issuer, or leave it out and set ServerConfig.endpoint_prefix",
+            )
+        for document in self.origin_endpoints if public == place else ():
+            if document.path not in origin:
+                raise ConfigurationError(
+                    "well_known",
+                    f"{issuer} needs {document.path}, which a prefix must not move; {remedy}",
+                )
+
     async def prepare(self, runtime: Runtime) -> None:
         """Make a first signing key when there is none.
 
@@ -256,37 +275,37 @@ class AuthorizationServer:
         introspection = IntrospectionEndpoint(
             authentication, self.authorizations, self.revocations, own_tokens, config
         )
-        metadata = self._handler(
-            ("GET",), MetadataEndpoint(config, paths, [grant.grant_type for grant in self.grants])
-        )
         post, get = ("POST",), ("GET",)
+        metadata = self._answering(
+            get, MetadataEndpoint(config, paths, [grant.grant_type for grant in self.grants])
+        )
         endpoints: tuple[Endpoint, ...] = (
             Endpoint(
                 "token",
                 post,
                 paths["token"],
-                self._handler(post, token),
+                self._answering(post, token),
                 summary="Get tokens (RFC 6749)",
             ),
             Endpoint(
                 "revocation",
                 post,
                 paths["revocation"],
-                self._handler(post, revocation),
+                self._answering(post, revocation),
                 summary="End a token (RFC 7009)",
             ),
             Endpoint(
                 "introspection",
                 post,
                 paths["introspection"],
-                self._handler(post, introspection),
+                self._answering(post, introspection),
                 summary="Is a token live? (RFC 7662)",
             ),
             Endpoint(
                 "jwks",
                 get,
                 paths["jwks"],
-                self._handler(get, JWKSEndpoint(self.keys, config)),
+                self._answering(get, JWKSEndpoint(self.keys, config)),
                 summary="Public keys (RFC 7517)",
             ),
             Endpoint(
@@ -313,39 +332,12 @@ class AuthorizationServer:
             )
         return endpoints
 
-    def _handler(self, methods: tuple[str, ...], answer: Answer) -> Handler:
-        """Wrap an endpoint so that every error is an answer and nothing of a failure leaks."""
+    def _answering(self, methods: tuple[str, ...], answer: Answer) -> Handler:
+        return answering(methods, answer, self.clock, first=self._keys_are_there)
 
-        async def handle(request: Request, runtime: Runtime) -> Response:
-            try:
-                if request.method == "OPTIONS":
-                    return _preflight(methods)
-                if request.method not in methods and not (
-                    request.method == "HEAD" and "GET" in methods
-                ):
-                    raise MethodNotAllowed(methods)
-                if self.keys.due:
-                    await self.keys.ensure(runtime)
-                response = await answer(request, self.clock(), runtime)
-            except OAuthError as error:
-                if error.detail:
-                    logger.debug("answered %s: %s", error.code, error.detail)
-                response = error_response(error)
-            except StoreUnavailable as error:
-                logger.warning("a store is unavailable: %s", error)
-                response = error_response(TemporarilyUnavailable())
-            except KeyUnavailable:
-                logger.exception("there is nothing to sign with")
-                response = error_response(TemporarilyUnavailable())
-            except Exception:
-                reference = secrets.token_hex(8)
-                logger.exception("failed on a request; reference %s", reference)
-                response = error_response(ServerError(reference))
-            # Answers never depend on cookies, so any origin may read them (what a client proves is
-            # in the request).
-            return Response(response.status, (*response.headers, _ANY_ORIGIN), response.body)
-
-        return handle
+    async def _keys_are_there(self, runtime: Runtime) -> None:
+        if self.keys.due:
+            await self.keys.ensure(runtime)
 
 
 _STORES: Final[Mapping[str, type]] = {
@@ -355,15 +347,3 @@ _STORES: Final[Mapping[str, type]] = {
     "revocations": RevocationStore,
     "throttle": ThrottleStore,
 }
-_ANY_ORIGIN: Final = ("access-control-allow-origin", "*")
-
-
-def _preflight(methods: tuple[str, ...]) -> Response:
-    """What a browser asks before a cross-origin request with an Authorization header."""
-    headers = (
-        _ANY_ORIGIN,
-        ("access-control-allow-methods", ", ".join(methods)),
-        ("access-control-allow-headers", "authorization, content-type"),
-        ("access-control-max-age", "86400"),
-    )
-    return Response(204, headers, b"")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import sha256
@@ -15,7 +16,7 @@ from bezant.revocation import RevocationView
 from bezant.runtime import Runtime
 from bezant.signing import ACCESS_TOKEN_TYPE, Profile, decode
 
-__all__ = ["TokenVerifier"]
+__all__ = ["TokenVerifier", "Verifier"]
 
 REQUIRED: Final = ("sub", "client_id", "iat", "jti")
 """What RFC 9068 section 2.2 demands beside iss, aud and exp."""
@@ -29,7 +30,40 @@ class Source(Protocol):
     async def refresh(self, runtime: Runtime, /) -> None: ...
 
 
-class TokenVerifier:
+class Verifier(ABC):
+    """What tells good access tokens from bad ones, and whose they are.
+
+    Several threads and event loops use one verifier at a time.
+    """
+
+    issuers: tuple[str, ...]
+    """The issuers whose tokens are taken."""
+    clock: Callable[[], float]
+    """Seconds since the epoch."""
+
+    @abstractmethod
+    async def averify(self, token: str, runtime: Runtime) -> Principal:
+        """Verify an access token.
+
+        Args:
+            token: As it stands in the header.
+            runtime: How to wait and how to call stores.
+
+        Raises:
+            InvalidToken: The token is not good.
+            StoreUnavailable: What must be known to trust a token cannot be read.
+        """
+
+    def start(self) -> None:  # noqa: B027 (most have nothing to start)
+        """Begin what runs in the background, without waiting for it. Adapters call this when an
+        application starts; otherwise the first token does it. It may be called several times.
+        """
+
+    def close(self) -> None:  # noqa: B027
+        """End what runs in the background. The verifier may be started again."""
+
+
+class TokenVerifier(Verifier):
     """Verifies access tokens (RFC 9068 section 4) and remembers those it has verified.
 
     Args:
@@ -70,7 +104,8 @@ class TokenVerifier:
             leeway=leeway,
             max_size=max_token_size,
         )
-        self.clock: Callable[[], float] = clock
+        self.issuers = (issuer,)
+        self.clock = clock
         self._keys = keys
         self._revocations = revocations
         self._sources = tuple(sources)

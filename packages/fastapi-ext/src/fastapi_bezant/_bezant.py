@@ -21,11 +21,12 @@ from bezant import (
     Principal,
     Requirement,
     ResourceGuard,
-    TokenVerifier,
+    Verifier,
+    guard_for,
 )
 from fastapi_bezant._http import RUNTIME, Refused, authorization, can_refuse, denial
 from fastapi_bezant._openapi import add_docs, security_scheme
-from fastapi_bezant._router import lifespan_of, lifespans, path_of, router_of
+from fastapi_bezant._router import lifespan_of, lifespans, router_of, routes_of
 from fastapi_bezant._security import Protection
 
 FOUND = "bezant"
@@ -37,13 +38,15 @@ class Bezant:
 
     Args:
         source: What tells good tokens: an `AuthorizationServer` in this process, or a
-            `TokenVerifier`.
+            `Verifier`.
         audience: This application's name in ``aud``; only for a server, in place of its default
             audience.
         scopes: Scopes and what they allow, in words for people; by default the server's.
         token_url: Where Swagger UI gets tokens; by default the server's token endpoint.
         realm: What the challenge calls the protected space.
-        resource_metadata: URL of this resource's metadata (RFC 9728).
+        resource: This application's own URL: `install` then serves metadata about it (RFC 9728),
+            which every challenge names.
+        resource_metadata: URL of such metadata that is served elsewhere.
 
     Raises:
         ConfigurationError: The settings contradict each other.
@@ -54,31 +57,34 @@ class Bezant:
 
     def __init__(
         self,
-        source: AuthorizationServer | TokenVerifier,
+        source: AuthorizationServer | Verifier,
         *,
         audience: str | Iterable[str] | None = None,
         scopes: Mapping[str, str] | None = None,
         token_url: str | None = None,
         realm: str = "api",
+        resource: str | None = None,
         resource_metadata: str | None = None,
     ) -> None:
         if isinstance(source, AuthorizationServer):
-            source.check(RUNTIME)
             self.server: AuthorizationServer | None = source
-            verifier, events = source.verifier(audience), source.events
             grants = {grant.grant_type for grant in source.grants}
             scopes = source.config.scopes if scopes is None else scopes
             # No host: the same schema is right behind a proxy and on a developer's machine.
-            token_url = token_url or path_of(source, "token")
-        elif audience is not None:
-            raise ConfigurationError("audience", "the TokenVerifier has one already")
+            token_url = token_url or source.public_path("token")
         else:
-            self.server, verifier, events = None, source, None
+            self.server = None
             grants = {"password", "client_credentials"}
-        self.guard: ResourceGuard = ResourceGuard(
-            verifier, realm=realm, resource_metadata=resource_metadata, events=events
+        self.guard: ResourceGuard = guard_for(
+            source,
+            RUNTIME,
+            audience=audience,
+            realm=realm,
+            resource=resource,
+            scopes=scopes or (),
+            resource_metadata=resource_metadata,
         )
-        self.lifespan: StatelessLifespan[Any] = lifespan_of(self.server)
+        self.lifespan: StatelessLifespan[Any] = lifespan_of(self.server, self.guard.verifier)
         self._scopes = dict(scopes or {})
         self._token_url, self._grants = token_url, grants
         self._protections: dict[object, Security] = {}
@@ -144,7 +150,9 @@ class Bezant:
         return WebSocketException(WS_1008_POLICY_VIOLATION)
 
     def install(self, app: Starlette) -> None:
-        """Answer refused requests just as core says, and prepare the server when ``app`` starts."""
+        """Answer refused requests just as core says, serve metadata of this resource, and prepare
+        server and verifier when ``app`` starts.
+        """
 
         async def refuse(connection: HTTPConnection, error: Any) -> ASGIApp:
             answer = error.answer if isinstance(error, Refused) else self.guard.refuse(error)
@@ -152,6 +160,7 @@ class Bezant:
 
         for kind in (Refused, OAuthError):
             app.add_exception_handler(kind, refuse)  # type: ignore[arg-type]
+        app.router.routes.extend(routes_of(self.guard.endpoints))
         app.router.lifespan_context = lifespans(app.router.lifespan_context, self.lifespan)
 
     # Issue

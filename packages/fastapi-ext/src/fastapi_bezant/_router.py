@@ -1,16 +1,15 @@
 """An authorization server's endpoints as routes, and what runs when an application starts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 from starlette.applications import Starlette
 from starlette.routing import NoMatchFound, Route
 from starlette.types import Lifespan, Receive, Scope, Send, StatelessLifespan
 
-from bezant import AuthorizationServer, ConfigurationError
+from bezant import AuthorizationServer, Verifier
 from bezant.endpoints import Endpoint
 from bezant.http import Request
 from fastapi_bezant._http import RUNTIME, respond
@@ -68,27 +67,34 @@ def router_of(server: AuthorizationServer, *, origin: bool = False) -> APIRouter
     return APIRouter(
         routes=[
             Route(e.path, EndpointApp(e, limit), name=_name(server, e.name, origin=origin))
-            for e in (_at_origin(server) if origin else server.endpoints)
+            for e in (server.origin_endpoints if origin else server.endpoints)
         ],
         lifespan=lifespan_of(server),
     )
 
 
-def path_of(server: AuthorizationServer, name: str) -> str:
-    """Where clients find an endpoint, below the origin of the issuer's URL."""
-    endpoints = {endpoint.name: endpoint for endpoint in server.endpoints}
-    return urlsplit(server.config.issuer).path + endpoints[name].path
+def routes_of(endpoints: Iterable[Endpoint]) -> list[Route]:
+    """Endpoints that read no body, as routes."""
+    return [Route(e.path, EndpointApp(e, 0), name=e.name) for e in endpoints]
 
 
-def lifespan_of(server: AuthorizationServer | None) -> StatelessLifespan[Any]:
-    """Checks where a server's routes are and makes its first key. It may run several times."""
+def lifespan_of(
+    server: AuthorizationServer | None, verifier: Verifier | None = None
+) -> StatelessLifespan[Any]:
+    """Checks where a server's routes are, makes its first key and starts what a verifier runs in
+    the background. It may run several times.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         if server is not None:
             _check_place(app, server)
             await server.prepare(RUNTIME)
+        if verifier is not None:
+            verifier.start()
         yield
+        if verifier is not None:
+            verifier.close()
 
     return lifespan
 
@@ -111,31 +117,17 @@ def lifespans(*parts: Lifespan[Any]) -> Lifespan[Any]:
     return lifespan
 
 
-def _at_origin(server: AuthorizationServer) -> list[Endpoint]:
-    path = urlsplit(server.config.issuer).path
-    return [e for e in server.endpoints if e.well_known and e.path.endswith(path)]
-
-
 def _check_place(app: Starlette, server: AuthorizationServer) -> None:
-    issuer, public = server.config.issuer, path_of(server, "token")
     place = _place(app, _name(server, "token"))
     if place is None:
         return  # served by another application
-    # A proxy may take a first part of the path away; nothing can put one in.
-    if not public.endswith(place):
-        problem = (
-            f"{issuer} puts the token endpoint at {public}, but it is at {place}; add the prefix "
-            "to the issuer, or leave it out and set ServerConfig.endpoint_prefix"
-        )
-        raise ConfigurationError("issuer", problem)
-    for document in _at_origin(server) if public == place else ():
-        names = [_name(server, document.name), _name(server, document.name, origin=True)]
-        if document.path not in {_place(app, name) for name in names}:
-            problem = (
-                f"{issuer} needs {document.path}, which a prefix must not move; include "
-                "bezant.well_known_router(server) in the outermost application"
-            )
-            raise ConfigurationError("well_known_router", problem)
+    documents = server.origin_endpoints
+    names = [_name(server, e.name, origin=origin) for e in documents for origin in (False, True)]
+    server.check_place(
+        place,
+        {found for name in names if (found := _place(app, name)) is not None},
+        "include bezant.well_known_router(server) in the outermost application",
+    )
 
 
 def _name(server: AuthorizationServer, name: str, *, origin: bool = False) -> str:
