@@ -20,6 +20,7 @@ TOKEN = "/oauth/token"
 REVOKE = "/oauth/revoke"
 INTROSPECT = "/oauth/introspect"
 JWKS = "/oauth/jwks.json"
+FEED = "/oauth/revocations"
 METADATA = "/.well-known/oauth-authorization-server"
 
 FORM = ("content-type", "application/x-www-form-urlencoded")

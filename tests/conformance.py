@@ -88,6 +88,9 @@ RULES: Final[dict[tuple[str, str], dict[str, str]]] = {
         "4.15": "A client cannot pose as a resource owner, nor the other way round",
     },
     ("9728", "OAuth 2.0 Protected Resource Metadata"): {
+        "2": "The document of a resource",
+        "3.1": "Where it is, when the resource has a path too",
+        "3.2": "The answer",
         "5.1": "Challenges name the metadata of the resource",
     },
     ("7591", "Dynamic Client Registration"): {
@@ -274,6 +277,14 @@ ATTACKS: Final[dict[str, dict[str, str]]] = {
         "I05": "What ends with what",
         "I06": "A store that fails while a token is revoked",
         "I07": "JSONP",
+        "I09": "Answers that are remembered too long",
+    },
+    "An issuer somewhere else": {
+        "A12": "Forged metadata: another issuer's name, endpoints at another origin",
+        "K01": "A flood of tokens with unknown kids",
+        "K02": "An issuer that is down, slow, redirects, or answers nonsense without end",
+        "K03": "URLs of other schemes and other hosts",
+        "K04": "Many who look for the same new key at once",
     },
     "Keys": {
         "K05": "Published sets with bad, private, symmetric or repeated keys",

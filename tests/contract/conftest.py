@@ -97,7 +97,9 @@ def dice(monkeypatch: pytest.MonkeyPatch) -> random.Random:
     made = random.Random()
     monkeypatch.setattr("bezant.tokens.token_bytes", made.randbytes)
     monkeypatch.setattr("bezant.refresh_tokens.token_bytes", made.randbytes)
-    monkeypatch.setattr("bezant.endpoints.handling.secrets.token_hex", lambda size: made.randbytes(size).hex())
+    monkeypatch.setattr(
+        "bezant.endpoints.handling.secrets.token_hex", lambda size: made.randbytes(size).hex()
+    )
     monkeypatch.setattr(Key, "generate", fixed_key)
     return made
 

@@ -32,6 +32,7 @@ from bezant.errors import (
     TemporarilyUnavailable,
     TooManyAttempts,
     UnauthorizedClient,
+    UnknownKey,
     UnsupportedGrantType,
     UnsupportedMediaType,
     UnsupportedTokenType,
@@ -61,6 +62,7 @@ ANSWERS = [
     pytest.param(MissingToken(), 401, "", marks=rfc("6750", "3.1")),
     pytest.param(MalformedCredentials("x"), 400, "invalid_request", marks=rfc("6750", "3.1")),
     pytest.param(InvalidToken("x"), 401, "invalid_token", marks=rfc("6750", "3.1")),
+    pytest.param(UnknownKey("x"), 401, "invalid_token"),
     pytest.param(InsufficientScope("x"), 403, "insufficient_scope", marks=rfc("6750", "3.1")),
     pytest.param(
         InsufficientAuthentication(60),

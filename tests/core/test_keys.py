@@ -73,6 +73,35 @@ def test_x04_the_public_part_verifies_and_does_not_sign(algorithm: str) -> None:
             act()
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_no_signature_of_another_size_makes_it_stumble(algorithm: str) -> None:
+    key = fixed_key(algorithm)
+    good = key.sign(b"message")
+    for size in (0, 1, 31, 32, 33, 63, 64, 65, 128, 255, 256, 257, 512):
+        for signature in bytes(size), b"\xff" * size, (good * 16)[:size]:
+            assert key.verify(b"message", signature) is (signature == good)
+    assert not key.verify(b"message", good + b"\0")
+    assert not key.verify(b"message", b"\0" + good)
+
+
+@pytest.mark.rfc("7518", "3.4")
+@pytest.mark.parametrize("at", [0, 32], ids=["r", "s"])
+@pytest.mark.parametrize("low", [True, False])
+def test_the_numbers_of_an_ecdsa_signature_may_begin_anyhow(at: int, low: bool) -> None:
+    """With zeros, whose bytes DER leaves out, or with a bit that DER takes for a sign."""
+    key = fixed_key("ES256")
+    for number in range(10_000):
+        message = b"%d" % number
+        signature = key.sign(message)
+        after_zero = signature[at] == 0 and (signature[at + 1] < 0x80) is low
+        if after_zero or (signature[at] >= 0x80) is low:
+            assert key.verify(message, signature)
+            assert not key.verify(message + b"0", signature)
+        if after_zero:
+            return
+    pytest.fail("no number began with a zero byte")
+
+
 def test_a_symmetric_key_has_no_public_part() -> None:
     with pytest.raises(ConfigurationError, match="no public part"):
         fixed_key("HS256").public_jwk()

@@ -582,16 +582,15 @@ def test_the_default_is_a_worker_for_each_core_and_64_waiting_for_each() -> None
     pool = HashingPool()
     cores = passwords._usable_cores()
     assert 1 <= cores <= (os.cpu_count() or 1)
-    assert pool._executor._max_workers == cores
-    assert pool._places._value == cores + 64 * cores
-    assert HashingPool(workers=3)._places._value == 3 + 64 * 3
+    assert (pool.workers, pool.backlog) == (cores, 64 * cores)
+    assert HashingPool(workers=3).backlog == 64 * 3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which cores are usable")
 def test_a_core_that_may_not_be_used_gets_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5})
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    assert HashingPool()._executor._max_workers == 1
+    assert HashingPool().workers == 1
 
 
 @pytest.mark.parametrize(("workers", "backlog"), [(0, 1), (-1, 1), (1, -1)])

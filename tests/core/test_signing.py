@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from importlib.util import find_spec, module_from_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bezant import ConfigurationError, Key, encoding
-from bezant.encoding import (
-    MAX_CONTAINERS,
-    b64url_decode,
-    b64url_encode,
-    json_encode,
-    json_object,
-)
+from bezant.encoding import MAX_CONTAINERS, json_encode
 from bezant.signing import encode
 from bezant.testing import fixed_key
 from tests.jose import b64, parts, thumbprint, unb64
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ALGORITHMS = ["ES256", "EdDSA", "RS256", "PS256", "HS256"]
 
@@ -148,27 +145,109 @@ def test_a_public_key_signs_nothing() -> None:
         encode(Key.from_jwk(fixed_key().public_jwk()), "at+jwt", {})
 
 
+# ---- with msgspec and without ----------------------------------------------------------------
+
+
+def _plain() -> Any:
+    """`bezant.encoding` as it is where msgspec is not installed."""
+    spec = find_spec("bezant.encoding")
+    module = module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "msgspec", None)
+        spec.loader.exec_module(module)
+    return module
+
+
+PLAIN = _plain()
+each_way = pytest.mark.parametrize("way", [encoding, PLAIN], ids=["as-installed", "plain"])
+
+
+def test_there_are_two_ways() -> None:
+    """The dependency groups that the suite runs on bring msgspec; a suite without proves less."""
+    assert find_spec("msgspec") is not None
+    assert encoding._quick(b"{}") == {}
+    assert PLAIN._quick(b"{}") is None
+
+
 # ---- base64url -------------------------------------------------------------------------------
 
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
+segments = st.binary(max_size=600).map(b64).map(str.encode)
+mutations = st.sampled_from(b"+/= \n\t\0\"\\'{u!\x7f\x80\xc3\xff" + LETTERS.encode())
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A good segment with a byte or more changed, put in or taken away."""
+    text = bytearray(draw(segments))
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(text)) | st.just(len(text)))
+        text[at : at + draw(st.integers(0, 1))] = bytes(draw(st.lists(mutations, max_size=2)))
+    return bytes(text)
+
+
+texts_of_bytes = (
+    segments
+    | mutated()
+    | st.text("AZaz09-_+/= \nQgw", max_size=12).map(str.encode)
+    | st.text(st.characters(max_codepoint=127), max_size=300).map(str.encode)
+    | st.binary(max_size=300)
+)
+
+
+@each_way
 @pytest.mark.rfc("7515", "2")
 @pytest.mark.rfc("7515", "C")
 @given(raw=st.binary())
-def test_bytes_come_back(raw: bytes) -> None:
-    encoded = b64url_encode(raw)
+def test_bytes_come_back(way: Any, raw: bytes) -> None:
+    encoded = way.b64url_encode(raw)
     assert encoded == b64(raw).encode()
-    assert b64url_decode(encoded) == raw
+    assert way.b64url_decode(encoded) == raw
 
 
+@each_way
 @pytest.mark.rfc("4648", "3.5")
-@given(text=st.text("AZaz09-_+/= \nQgw", max_size=12).map(str.encode) | st.binary(max_size=12))
-def test_bytes_have_one_text(text: bytes) -> None:
+@given(text=texts_of_bytes)
+def test_bytes_have_one_text(way: Any, text: bytes) -> None:
+    one_text(way, text)
+
+
+@each_way
+@pytest.mark.parametrize("before", [0, 400])
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_every_byte_at_every_place(way: Any, before: int, length: int) -> None:
+    for at in range(length):
+        for byte in range(256):
+            end = bytearray(b"A" * length)
+            end[at] = byte
+            one_text(way, b"A" * before + end)
+
+
+@each_way
+@pytest.mark.parametrize("before", [0, 400])
+def test_every_pair_at_the_end(way: Any, before: int) -> None:
+    for first in LETTERS:
+        for last in LETTERS:
+            for end in first + last, "A" + first + last:
+                one_text(way, b"A" * before + end.encode())
+
+
+def one_text(way: Any, text: bytes) -> None:
+    """What is read is written again just so, and what is refused could not be."""
     try:
-        raw = b64url_decode(text)
-    except ValueError:
+        raw = way.b64url_decode(text)
+    except ValueError as error:
+        assert str(error) in {"not base64url", "not canonical base64url"}  # noqa: PT017
         assert b64(unb64_or_none(text) or b"").encode() != text
     else:
-        assert b64url_encode(raw) == text
+        assert type(raw) is bytes
+        assert b64(raw).encode() == text
+
+
+@given(text=texts_of_bytes)
+def test_both_ways_read_the_same_bytes(text: bytes) -> None:
+    assert _outcome(encoding.b64url_decode, text) == _outcome(PLAIN.b64url_decode, text)
 
 
 def unb64_or_none(text: bytes) -> bytes | None:
@@ -196,14 +275,15 @@ documents = st.dictionaries(
 )
 
 
+@each_way
 @given(document=documents)
-def test_documents_come_back(document: dict[str, Any]) -> None:
-    raw = json_encode(document)
+def test_documents_come_back(way: Any, document: dict[str, Any]) -> None:
+    raw = way.json_encode(document)
     if _is_utf_8(document):
-        assert json_object(raw) == document
+        assert way.json_object(raw) == document
     else:
         with pytest.raises(ValueError, match="surrogate"):
-            json_object(raw)
+            way.json_object(raw)
 
 
 def _is_utf_8(document: Any) -> bool:
@@ -217,10 +297,11 @@ def _is_utf_8(document: Any) -> bool:
 texts = st.binary() | st.text('{}[]":,1aeE+-. \\u', max_size=20).map(str.encode)
 
 
+@each_way
 @given(raw=texts)
-def test_what_json_does_not_take_we_do_not_take(raw: bytes) -> None:
+def test_what_json_does_not_take_we_do_not_take(way: Any, raw: bytes) -> None:
     try:
-        document = json_object(raw)
+        document = way.json_object(raw)
     except ValueError:
         return
     assert json.loads(raw) == document
@@ -266,33 +347,37 @@ def test_the_quick_way_and_the_strict_one_agree(raw: bytes) -> None:
         assert repr(encoding._strict(raw)) == repr(quick)
 
 
-def test_without_the_quick_way_all_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "msgspec", None)
-    spec = find_spec("bezant.encoding")
-    plain = module_from_spec(spec)
-    spec.loader.exec_module(plain)
-    assert plain._quick(b"{}") is None
-    for raw in (*AMBIGUOUS, b'{"a":1}', '{"é":["\U0001f600"]}'.encode(), rb'{"a":"\ud83d\ude00"}'):
-        assert _outcome(plain, raw) == _outcome(encoding, raw)
+@given(raw=texts | documents.map(json_encode))
+def test_both_ways_read_the_same_documents(raw: bytes) -> None:
+    assert _outcome(encoding.json_object, raw) == _outcome(PLAIN.json_object, raw)
 
 
-def _outcome(module: Any, raw: bytes) -> str:
+GOOD = [b'{"a":1}', '{"é":["\U0001f600"]}'.encode(), rb'{"a":"\ud83d\ude00"}']
+
+
+@pytest.mark.parametrize("raw", [*AMBIGUOUS, *GOOD], ids=repr)
+def test_both_ways_read_the_same_where_others_differ(raw: bytes) -> None:
+    assert _outcome(encoding.json_object, raw) == _outcome(PLAIN.json_object, raw)
+
+
+def _outcome(read: Callable[[bytes], object], raw: bytes) -> str:
     try:
-        return repr(module.json_object(raw))
+        return repr(read(raw))
     except ValueError:
         return "refused"
 
 
+@each_way
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
-def test_depth_is_bounded_wherever_it_hides(opening: str) -> None:
+def test_depth_is_bounded_wherever_it_hides(way: Any, opening: str) -> None:
     closing = {"[": "]", '{"a":': "}"}[opening]
 
     def nested(depth: int) -> bytes:
         return f'{{"x":{opening * depth}1{closing * depth}}}'.encode()
 
-    assert json_object(nested(MAX_CONTAINERS - 1))
+    assert way.json_object(nested(MAX_CONTAINERS - 1))
     with pytest.raises(ValueError, match="deep"):
-        json_object(nested(MAX_CONTAINERS))
+        way.json_object(nested(MAX_CONTAINERS))
     # Brackets in a text are counted too: rather too strict than recursing.
     with pytest.raises(ValueError, match="deep"):
-        json_object(b'{"x":"' + b"[" * MAX_CONTAINERS + b'"}')
+        way.json_object(b'{"x":"' + b"[" * MAX_CONTAINERS + b'"}')

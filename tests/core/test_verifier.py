@@ -263,6 +263,8 @@ WRONG_SIGNERS: dict[str, tuple[str, str, Any]] = {
     "rs256-by-a-ps256-key": ("PS256", "RS256", rsa_pkcs1(rsa_key)),
     "ps256-by-an-rs256-key": ("RS256", "PS256", rsa_pss(rsa_key)),
     "pkcs1-signature-as-ps256": ("PS256", "PS256", rsa_pkcs1(rsa_key)),
+    "ps256-with-a-longer-salt": ("PS256", "PS256", rsa_pss(rsa_key, salt=64)),
+    "ps256-without-salt": ("PS256", "PS256", rsa_pss(rsa_key, salt=0)),
     "pss-signature-as-rs256": ("RS256", "RS256", rsa_pss(rsa_key)),
     "es256-by-p-384": ("ES256", "ES256", ecdsa(p384)),
     "es384-by-p-384": ("ES256", "ES384", ecdsa(p384, hashes.SHA384())),

@@ -5,7 +5,9 @@ framework.
 from bezant.clients import Client, ClientSecret
 from bezant.config import ServerConfig
 from bezant.errors import BezantError, ConfigurationError, OAuthError
+from bezant.fetch import HTTPFetch
 from bezant.guard import ResourceGuard
+from bezant.introspection_verifier import IntrospectionVerifier
 from bezant.keys import Key, KeySet
 from bezant.passwords import PasswordHasher
 from bezant.principal import Principal, Requirement
@@ -14,8 +16,10 @@ from bezant.resource_metadata import ResourceMetadata
 from bezant.runtime import Runtime, run_sync
 from bezant.secret_key import SecretKeyRing
 from bezant.server import AuthorizationServer
+from bezant.trusted_issuers import TrustedIssuers
 from bezant.users import User
-from bezant.verifier import TokenVerifier, Verifier
+from bezant.verification import Verifier
+from bezant.verifier import TokenVerifier
 
 __all__ = [
     "AuthorizationServer",
@@ -23,6 +27,8 @@ __all__ = [
     "Client",
     "ClientSecret",
     "ConfigurationError",
+    "HTTPFetch",
+    "IntrospectionVerifier",
     "Key",
     "KeySet",
     "OAuthError",
@@ -35,6 +41,7 @@ __all__ = [
     "SecretKeyRing",
     "ServerConfig",
     "TokenVerifier",
+    "TrustedIssuers",
     "User",
     "Verifier",
     "guard_for",

@@ -23,6 +23,7 @@
           MissingToken            401  no error code: the request carried no credentials
           MalformedCredentials    400  invalid_request
           InvalidToken            401  invalid_token
+            UnknownKey            401  invalid_token
           InsufficientScope       403  insufficient_scope
           InsufficientAuthentication 401  insufficient_user_authentication, RFC 9470
 
@@ -59,6 +60,7 @@ __all__ = [
     "TemporarilyUnavailable",
     "TooManyAttempts",
     "UnauthorizedClient",
+    "UnknownKey",
     "UnsupportedGrantType",
     "UnsupportedMediaType",
     "UnsupportedTokenType",
@@ -286,6 +288,10 @@ class InvalidToken(BearerError):
     """The token is malformed, expired, revoked, or not meant for this resource server."""
 
     code = "invalid_token"
+
+
+class UnknownKey(InvalidToken):
+    """The token names a key that its issuer may have published since the last look."""
 
 
 class InsufficientScope(BearerError):

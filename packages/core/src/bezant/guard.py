@@ -22,7 +22,7 @@ from bezant.events import Events, TokenRejected
 from bezant.http import Response, error_response
 from bezant.principal import Principal, Requirement
 from bezant.runtime import Runtime
-from bezant.verifier import Verifier
+from bezant.verification import Verifier
 
 __all__ = ["ResourceGuard"]
 

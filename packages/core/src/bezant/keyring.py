@@ -12,10 +12,11 @@ A state is never stored. It follows from three times, so that all processes agre
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from bezant.config import ServerConfig
 from bezant.errors import BezantError, ConfigurationError, KeyUnavailable
@@ -24,8 +25,14 @@ from bezant.keys import Key, KeySet
 from bezant.runtime import Runtime
 from bezant.secret_key import SecretKeyRing
 from bezant.stores import KeyStore, StoredKey
+from bezant.verification import Source
 
 __all__ = ["KeyInfo", "KeyRing", "KeyState"]
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+LOOK_AGAIN: Final = 1.0
+"""Seconds between looks for the keys of tokens that name unknown ones."""
 
 KeyState: TypeAlias = Literal["next", "active", "retiring", "gone"]
 
@@ -42,7 +49,7 @@ class KeyInfo:
     gone_at: float | None
 
 
-class KeyRing:
+class KeyRing(Source):
     """Keys in a store, opened with the secret key ring and kept in memory.
 
     `refresh` must run before the first use and from time to time; the server's flows see to it.
@@ -72,6 +79,7 @@ class KeyRing:
         self._stored: Sequence[StoredKey] = ()
         self._live: dict[str, Key] = {}
         self._due = 0.0
+        self._looked = 0.0
 
     # Keys in use
 
@@ -102,6 +110,15 @@ class KeyRing:
     def holds(self, key: Key, /) -> bool:
         """Whether ``key`` may still verify (`bezant.keys.KeySource`)."""
         return self._live.get(key.kid) is key
+
+    async def look_again(self, runtime: Runtime, /) -> bool:
+        """Read the store for a token whose key is unknown, once a second at most
+        (`bezant.keys.KeySource`): another process may have made the key just now.
+        """
+        if self._clock() < self._looked + LOOK_AGAIN:
+            return False
+        await self.refresh(runtime)
+        return True
 
     def published(self) -> KeySet:
         """All keys that others may meet, the next ones included.
@@ -142,14 +159,15 @@ class KeyRing:
             StoreUnavailable: The store cannot answer and no key was ever read.
             KeyUnavailable: A key was sealed with a secret that is not in the ring.
         """
-        now = self._clock()
+        now = self._looked = self._clock()
         self._due = now + self._config.key_refresh
         try:
             stored = sorted(await runtime.call(self.store.load), key=lambda key: key.sequence)
-        except BezantError:
+        except BezantError as error:
             if not self._live:
                 self._due = 0.0
                 raise
+            logger.warning("keys cannot be read; going on with those in memory: %s", error)
             return
         opened = {key.kid: self._opened.get(key.kid) or self._open(key) for key in stored}
         self._stored, self._opened = stored, opened

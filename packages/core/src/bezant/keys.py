@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
+from hmac import compare_digest
+from hmac import digest as hmac_digest
 from secrets import token_bytes
 from typing import Any, Final, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from jwt.algorithms import Algorithm, ECAlgorithm, get_default_algorithms
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from jwt.algorithms import Algorithm, get_default_algorithms
 from jwt.exceptions import PyJWTError
 
 from bezant.encoding import b64url_decode, b64url_encode
 from bezant.errors import ConfigurationError
+from bezant.runtime import Runtime
 
 __all__ = ["Key", "KeySet", "KeySource"]
 
@@ -26,35 +29,59 @@ MIN_RSA_BITS: Final = 2048
 MIN_HMAC_BYTES: Final = 32
 
 
-class _ES256(ECAlgorithm):
-    """PyJWT's, with a cheaper way from the raw signature of a JWS to the DER of cryptography."""
+_ALGORITHMS: Final[Mapping[str, Algorithm]] = {
+    name: get_default_algorithms()[name] for name in ("ES256", "EdDSA", "RS256", "PS256", "HS256")
+}
+"""PyJWT's: they sign, and read and write keys."""
 
-    def verify(self, msg: bytes, key: Any, sig: bytes) -> bool:
-        if len(sig) != 64:
-            return False
-        r, s = _der_integer(sig[:32]), _der_integer(sig[32:])
-        try:
-            key.verify(b"0%c" % (len(r) + len(s)) + r + s, msg, _ECDSA)
-        except InvalidSignature:
-            return False
-        return True
+_SHA256: Final = hashes.SHA256()
+_ECDSA: Final = ec.ECDSA(_SHA256)
+_PKCS1: Final = padding.PKCS1v15()
+_PSS: Final = padding.PSS(padding.MGF1(_SHA256), _SHA256.digest_size)  # RFC 7518 section 3.5
 
 
-_ECDSA: Final = ec.ECDSA(hashes.SHA256())
+def _verify_es256(public: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> None:
+    if len(signature) != 64:
+        raise InvalidSignature
+    # The two numbers of RFC 7518 section 3.4 as the SEQUENCE of INTEGERs that cryptography takes.
+    r, s = _der_integer(signature[:32]), _der_integer(signature[32:])
+    der = b"\x30%c\x02%c%b\x02%c%b" % (4 + len(r) + len(s), len(r), r, len(s), s)
+    public.verify(der, message, _ECDSA)
 
 
 def _der_integer(raw: bytes) -> bytes:
-    """An unsigned big-endian number as a DER INTEGER of at most 33 bytes (X.690 section 8.3)."""
-    digits = raw.lstrip(b"\0") or b"\0"
-    if digits[0] & 0x80:  # would read as a negative number
-        digits = b"\0" + digits
-    return b"\x02%c%b" % (len(digits), digits)
+    """The shortest form of an unsigned big-endian number in DER (X.690 section 8.3)."""
+    digits = raw.lstrip(b"\0")
+    # Nothing at all means zero; a first bit that is set would mean a negative number.
+    return digits if digits and digits[0] < 0x80 else b"\0" + digits
 
 
-_ALGORITHMS: Final[Mapping[str, Algorithm]] = {
-    **{name: get_default_algorithms()[name] for name in ("RS256", "PS256", "EdDSA", "HS256")},
-    "ES256": _ES256(hashes.SHA256, ec.SECP256R1),
+def _verify_eddsa(public: ed25519.Ed25519PublicKey, message: bytes, signature: bytes) -> None:
+    public.verify(signature, message)
+
+
+def _verify_rs256(public: rsa.RSAPublicKey, message: bytes, signature: bytes) -> None:
+    public.verify(signature, message, _PKCS1, _SHA256)
+
+
+def _verify_ps256(public: rsa.RSAPublicKey, message: bytes, signature: bytes) -> None:
+    public.verify(signature, message, _PSS, _SHA256)
+
+
+def _verify_hs256(secret: bytes, message: bytes, signature: bytes) -> None:
+    if not compare_digest(hmac_digest(secret, message, "sha256"), signature):
+        raise InvalidSignature
+
+
+_VERIFIERS: Final[Mapping[str, Callable[[Any, bytes, bytes], None]]] = {
+    "ES256": _verify_es256,
+    "EdDSA": _verify_eddsa,
+    "RS256": _verify_rs256,
+    "PS256": _verify_ps256,
+    "HS256": _verify_hs256,
 }
+"""Each raises `InvalidSignature`. PyJWT's would make objects and look at types each time."""
+
 # What RFC 7638 section 3.2 and RFC 8037 section 2 take into a thumbprint.
 _THUMBPRINT: Final = {
     "RSA": ("e", "kty", "n"),
@@ -76,11 +103,12 @@ class Key:
     Make one with `generate` or `from_jwk`.
     """
 
-    __slots__ = ("_algorithm", "_private", "_public", "algorithm", "kid")
+    __slots__ = ("_algorithm", "_private", "_public", "_verify", "algorithm", "kid")
 
     def __init__(self, algorithm: str, private: Any, public: Any, kid: str | None = None) -> None:
         self.algorithm: str = algorithm
         self._algorithm = _ALGORITHMS[algorithm]
+        self._verify = _VERIFIERS[algorithm]
         self._private = private
         self._public = public
         _check_strength(algorithm, public)
@@ -171,7 +199,11 @@ class Key:
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether a signature is good."""
-        return self._algorithm.verify(message, self._public, signature)
+        try:
+            self._verify(self._public, message, signature)
+        except InvalidSignature:
+            return False
+        return True
 
     def public_jwk(self) -> dict[str, Any]:
         """What others need to verify.
@@ -260,6 +292,13 @@ class KeySource(Protocol):
     def holds(self, key: Key, /) -> bool:
         """Whether a key found earlier is still good."""
 
+    async def look_again(self, runtime: Runtime, /) -> bool:
+        """Look where the keys come from, for a token whose key is not known.
+
+        Returns:
+            False when that was done too short a while ago, or can bring nothing new.
+        """
+
 
 class KeySet:
     """Some keys, fixed.
@@ -320,6 +359,10 @@ class KeySet:
     def holds(self, key: Key, /) -> bool:
         """Whether ``key`` is in the set."""
         return self._keys.get(key.kid) is key
+
+    async def look_again(self, runtime: Runtime, /) -> bool:
+        """Nothing new ever comes."""
+        return False
 
     def __iter__(self) -> Any:
         return iter(self._keys.values())

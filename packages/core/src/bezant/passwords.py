@@ -19,12 +19,11 @@ import re
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from threading import Semaphore, get_native_id
+from threading import get_native_id
 from typing import Final, ParamSpec, Self, TypeAlias, TypeVar
 from unicodedata import normalize
 
@@ -35,6 +34,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from bezant.errors import ConfigurationError, InvalidRequest, TemporarilyUnavailable
+from bezant.pool import BoundedPool
 
 __all__ = ["HashingPool", "PasswordHasher"]
 
@@ -378,11 +378,11 @@ _FORMATS: Final = tuple(
 # ---- how many at once ----------------------------------------------------------------------
 
 
-class HashingPool:
-    """A few threads for password hashing, and a queue that ends.
+class HashingPool(BoundedPool):
+    """A few threads for password hashing.
 
     However many logins arrive, cores and memory are left for everything else, and those who find
-    the queue full are told to come back. Threads start with the first password.
+    the queue full are told to come back.
 
     Args:
         workers: Hashes computed at a time; by default as many as there are usable cores.
@@ -395,30 +395,11 @@ class HashingPool:
     def __init__(self, workers: int | None = None, backlog: int | None = None) -> None:
         workers = _usable_cores() if workers is None else workers
         backlog = 64 * workers if backlog is None else backlog
-        if workers < 1 or backlog < 0:
-            raise ConfigurationError("HashingPool", "needs a worker and a backlog of 0 or more")
-        self._executor = ThreadPoolExecutor(workers, "bezant-hashing", initializer=_step_back)
-        self._places = Semaphore(workers + backlog)
+        super().__init__("bezant-hashing", workers, backlog, _step_back)
 
-    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Call a function in the pool.
-
-        Raises:
-            TemporarilyUnavailable: The queue is full, or the pool is closed.
-        """
-        if not self._places.acquire(blocking=False):
-            raise TemporarilyUnavailable("too many logins at once", retry_after=RETRY_AFTER)
-        try:
-            future = self._executor.submit(function, *args, **kwargs)
-        except RuntimeError:
-            self._places.release()
-            raise TemporarilyUnavailable("the server is shutting down") from None
-        future.add_done_callback(lambda _: self._places.release())
-        return future
-
-    def close(self) -> None:
-        """Finish what runs, cancel what waits, take nothing more."""
-        self._executor.shutdown(cancel_futures=True)
+    def full(self) -> TemporarilyUnavailable:
+        """Too many logins."""
+        return TemporarilyUnavailable("too many logins at once", retry_after=RETRY_AFTER)
 
 
 def _usable_cores() -> int:

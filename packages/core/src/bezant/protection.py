@@ -11,7 +11,7 @@ from bezant.guard import ResourceGuard
 from bezant.resource_metadata import ResourceMetadata
 from bezant.runtime import Runtime
 from bezant.server import AuthorizationServer
-from bezant.verifier import Verifier
+from bezant.verification import Verifier
 
 __all__ = ["guard_for"]
 

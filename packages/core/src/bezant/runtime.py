@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
 from bezant.errors import ConfigurationError, SuspendedError
 
-__all__ = ["SYNC", "MaybeAwaitable", "Runtime", "nonblocking", "run_sync"]
+__all__ = ["SYNC", "MaybeAwaitable", "Runtime", "inline", "nonblocking", "result", "run_sync"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,18 +66,27 @@ class Waiter(Protocol):
 
 
 class Runtime:
-    """The two things that differ between frameworks.
+    """What differs between frameworks.
 
     Args:
         io: Calls a ``def`` store method that may block.
         wait: Waits for a future of a thread pool (password hashing runs in one).
         loop: Whether ``async def`` stores can be awaited.
+        sleep: Waits for some seconds without holding a thread; None where that cannot be.
     """
 
-    def __init__(self, *, io: Offload, wait: Waiter, loop: bool) -> None:
+    def __init__(
+        self,
+        *,
+        io: Offload,
+        wait: Waiter,
+        loop: bool,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
+    ) -> None:
         self._io = io
         self.wait: Waiter = wait
         self.loop: bool = loop
+        self.sleep: Callable[[float], Awaitable[None]] | None = sleep
 
     async def call(
         self, method: Callable[P, MaybeAwaitable[T]], *args: P.args, **kwargs: P.kwargs
@@ -117,13 +126,15 @@ class Runtime:
                 )
 
 
-async def _inline(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+async def inline(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Call in the calling thread."""
     return function(*args, **kwargs)
 
 
-async def _result(future: Future[T], /) -> T:
+async def result(future: Future[T], /) -> T:
+    """Wait in the calling thread."""
     return future.result()
 
 
-SYNC = Runtime(io=_inline, wait=_result, loop=False)
+SYNC = Runtime(io=inline, wait=result, loop=False)
 """For WSGI frameworks, scripts and tests: everything in the calling thread."""

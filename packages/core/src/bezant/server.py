@@ -17,6 +17,7 @@ from bezant.endpoints.handling import Answer, answering
 from bezant.endpoints.introspection import IntrospectionEndpoint
 from bezant.endpoints.metadata import JWKSEndpoint, MetadataEndpoint
 from bezant.endpoints.revocation import RevocationEndpoint
+from bezant.endpoints.revocation_feed import RevocationFeedEndpoint
 from bezant.endpoints.token import TokenEndpoint
 from bezant.errors import ConfigurationError
 from bezant.events import Event, Events, PasswordRehashed
@@ -263,6 +264,8 @@ class AuthorizationServer:
             "introspection": config.endpoint_prefix + "/introspect",
             "jwks": config.endpoint_prefix + "/jwks.json",
         }
+        if config.algorithm != "HS256":  # whose signatures nobody else can check
+            paths["revocation_feed"] = config.endpoint_prefix + "/revocations"
         token = TokenEndpoint(authentication, self.grants, issuer, events, max_body_size=limit)
         revocation = RevocationEndpoint(
             authentication,
@@ -279,6 +282,18 @@ class AuthorizationServer:
         metadata = self._answering(
             get, MetadataEndpoint(config, paths, [grant.grant_type for grant in self.grants])
         )
+        feed: tuple[Endpoint, ...] = ()
+        if "revocation_feed" in paths:
+            answer = RevocationFeedEndpoint(config, self.keys, self.revocations, self.clock)
+            feed = (
+                Endpoint(
+                    "revocation_feed",
+                    get,
+                    paths["revocation_feed"],
+                    self._answering(get, answer),
+                    summary="What was revoked, signed",
+                ),
+            )
         endpoints: tuple[Endpoint, ...] = (
             Endpoint(
                 "token",
@@ -308,6 +323,7 @@ class AuthorizationServer:
                 self._answering(get, JWKSEndpoint(self.keys, config)),
                 summary="Public keys (RFC 7517)",
             ),
+            *feed,
             Endpoint(
                 "metadata",
                 get,

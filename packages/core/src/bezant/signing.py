@@ -15,16 +15,26 @@ from functools import lru_cache
 from typing import Any, Final
 
 from bezant.encoding import b64url_decode, b64url_encode, json_encode, json_object
-from bezant.errors import ConfigurationError, InvalidToken
+from bezant.errors import ConfigurationError, InvalidToken, UnknownKey
 from bezant.keys import Key, KeySource
 
-__all__ = ["ACCESS_TOKEN_TYPE", "Profile", "decode", "encode"]
+__all__ = [
+    "ACCESS_TOKEN_TYPE",
+    "Profile",
+    "check_claims",
+    "claimed_issuer",
+    "decode",
+    "encode",
+]
 
 ACCESS_TOKEN_TYPE: Final = "at+jwt"
 """``typ`` of access tokens (RFC 9068 section 2.1)."""
 
 LATEST: Final = 253402300799
 """The last second of the year 9999: a later date is nonsense, not a long life."""
+
+LONGEST: Final = 65536
+"""Bytes of an unverified token that are looked at, whatever its verifier allows."""
 
 # Members of a header that change how a token is to be read. Whoever does not understand them must
 # refuse it.
@@ -127,7 +137,7 @@ def decode(token: str, profile: Profile, keys: KeySource, now: float) -> tuple[d
         raise _refused("wrong typ")
     key = keys.find(header.kid, header.algorithm)
     if key is None:
-        raise _refused("no key for this kid and alg")
+        raise UnknownKey("the access token is not valid here", detail="no key for this kid and alg")
     if not key.verify(message, signature):
         raise _refused("bad signature")
     if header_part not in _headers:
@@ -139,8 +149,20 @@ def decode(token: str, profile: Profile, keys: KeySource, now: float) -> tuple[d
         claims = json_object(payload)
     except ValueError:
         raise _refused("the claims are not one strict JSON object") from None
-    _check(claims, profile, now)
+    check_claims(claims, profile, now)
     return claims, key
+
+
+def claimed_issuer(token: str) -> str:
+    """What stands in ``iss`` of a token that nobody has verified; empty when that cannot be read.
+    Of use only to choose who verifies it.
+    """
+    try:
+        payload = token[:LONGEST].encode("ascii").split(b".")[1]
+        issuer = json_object(b64url_decode(payload)).get("iss")
+    except (ValueError, IndexError):
+        return ""
+    return issuer if type(issuer) is str else ""
 
 
 def _parse_header(segment: bytes) -> _Header:
@@ -160,7 +182,7 @@ def _parse_header(segment: bytes) -> _Header:
     return _Header(algorithm, kid, typ.lower().removeprefix("application/"))
 
 
-def _check(claims: dict[str, Any], profile: Profile, now: float) -> None:
+def check_claims(claims: dict[str, Any], profile: Profile, now: float) -> None:
     """The claims that every token has (RFC 7519 section 4.1)."""
     if claims.get("iss") != profile.issuer:
         raise _refused("wrong iss")

@@ -3,64 +3,27 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import sha256
-from typing import Final, Protocol
+from typing import Final
 
-from bezant.errors import InvalidToken
+from bezant.errors import ConfigurationError, InvalidToken, StoreUnavailable, UnknownKey
+from bezant.fetch import Fetch, HTTPFetch
+from bezant.introspection_verifier import IntrospectionVerifier
+from bezant.issuer_metadata import IssuerMetadata
 from bezant.keys import Key, KeySource
 from bezant.principal import Principal
+from bezant.remote_issuer import RemoteIssuer, WhenStale
 from bezant.revocation import RevocationView
 from bezant.runtime import Runtime
 from bezant.signing import ACCESS_TOKEN_TYPE, Profile, decode
+from bezant.verification import Source, Verifier
 
-__all__ = ["TokenVerifier", "Verifier"]
+__all__ = ["TokenVerifier"]
 
 REQUIRED: Final = ("sub", "client_id", "iat", "jti")
 """What RFC 9068 section 2.2 demands beside iss, aud and exp."""
-
-
-class Source(Protocol):
-    """Something that is read again from time to time: a key ring, revocations."""
-
-    @property
-    def due(self) -> bool: ...
-    async def refresh(self, runtime: Runtime, /) -> None: ...
-
-
-class Verifier(ABC):
-    """What tells good access tokens from bad ones, and whose they are.
-
-    Several threads and event loops use one verifier at a time.
-    """
-
-    issuers: tuple[str, ...]
-    """The issuers whose tokens are taken."""
-    clock: Callable[[], float]
-    """Seconds since the epoch."""
-
-    @abstractmethod
-    async def averify(self, token: str, runtime: Runtime) -> Principal:
-        """Verify an access token.
-
-        Args:
-            token: As it stands in the header.
-            runtime: How to wait and how to call stores.
-
-        Raises:
-            InvalidToken: The token is not good.
-            StoreUnavailable: What must be known to trust a token cannot be read.
-        """
-
-    def start(self) -> None:  # noqa: B027 (most have nothing to start)
-        """Begin what runs in the background, without waiting for it. Adapters call this when an
-        application starts; otherwise the first token does it. It may be called several times.
-        """
-
-    def close(self) -> None:  # noqa: B027
-        """End what runs in the background. The verifier may be started again."""
 
 
 class TokenVerifier(Verifier):
@@ -75,6 +38,7 @@ class TokenVerifier(Verifier):
             it is due.
         leeway: Seconds that the clocks may differ, 0 to 60.
         max_token_size: Bytes.
+        otherwise: Asked instead while ``sources`` cannot say what must be known.
         cache_size: Verified tokens that are remembered, so that their signatures are not checked
             again; 0 for none.
         clock: Seconds since the epoch.
@@ -91,6 +55,7 @@ class TokenVerifier(Verifier):
         keys: KeySource,
         revocations: RevocationView | None = None,
         sources: Iterable[Source] = (),
+        otherwise: Verifier | None = None,
         leeway: float = 10.0,
         max_token_size: int = 16384,
         cache_size: int = 10_000,
@@ -109,6 +74,7 @@ class TokenVerifier(Verifier):
         self._keys = keys
         self._revocations = revocations
         self._sources = tuple(sources)
+        self._otherwise = otherwise
         self._cache = _Cache(cache_size) if cache_size > 0 else None
 
     @classmethod
@@ -137,6 +103,109 @@ class TokenVerifier(Verifier):
         self.profile = replace(self.profile, audience=None)
         return self
 
+    @classmethod
+    def from_issuer(
+        cls,
+        issuer: str,
+        *,
+        audience: str | Iterable[str],
+        revocation_bound: float | None = 5.0,
+        when_stale: WhenStale = 60.0,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        jwks_uri: str | None = None,
+        keys_max_stale: float = 3600.0,
+        cool_down: float = 10.0,
+        timeout: float = 3.0,
+        leeway: float = 10.0,
+        max_token_size: int = 16384,
+        cache_size: int = 10_000,
+        fetch: Fetch | None = None,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> TokenVerifier:
+        """For tokens of an issuer somewhere else: its metadata tell where its keys and revocations
+        are, and both are kept up to date in the background. Nothing is read before the first token
+        or `start`.
+
+        Args:
+            issuer: Its URL, exactly as it stands in ``iss``.
+            audience: This resource server's name, or several.
+            revocation_bound: Seconds within which a revocation is known here; None for an issuer
+                without a revocation feed, whose tokens live until they expire.
+            when_stale: What happens while that cannot be kept: ``"refuse"`` (answer 503),
+                ``"introspect"`` (ask about each token), or seconds for which tokens are accepted
+                all the same, and then refused.
+            client_id: For ``"introspect"``: what this resource server is registered as.
+            client_secret: For ``"introspect"``.
+            jwks_uri: Where the keys are, when that is not at the issuer's own origin.
+            keys_max_stale: Seconds that keys are trusted when they cannot be read again.
+            cool_down: Seconds between two looks for the keys of tokens that name unknown ones.
+            timeout: Seconds for each request to the issuer.
+            leeway: Seconds that the clocks may differ, 0 to 60.
+            max_token_size: Bytes.
+            cache_size: Verified tokens that are remembered; 0 for none.
+            fetch: Sends requests; give one for a proxy or a private certificate authority
+                (``HTTPFetch(tls=...)``).
+            clock: Seconds since the epoch.
+            timer: Seconds of a clock that only goes forward.
+
+        Raises:
+            ConfigurationError: A setting is missing or out of range.
+        """
+        fetch = fetch or HTTPFetch()
+        names = (audience,) if isinstance(audience, str) else tuple(audience)
+        otherwise = None
+        if when_stale == "introspect":
+            if client_id is None or client_secret is None:
+                raise ConfigurationError(
+                    "when_stale", "'introspect' needs client_id and client_secret"
+                )
+            otherwise = IntrospectionVerifier(
+                issuer,
+                audience=names,
+                client_id=client_id,
+                client_secret=client_secret,
+                timeout=timeout,
+                leeway=leeway,
+                max_token_size=max_token_size,
+                fetch=fetch,
+                clock=clock,
+                timer=timer,
+            )
+        elif client_id is not None or client_secret is not None:
+            raise ConfigurationError("client_id", "is of use with when_stale='introspect' only")
+        remote = RemoteIssuer(
+            IssuerMetadata(
+                issuer,
+                fetch,
+                elsewhere={} if jwks_uri is None else {"jwks_uri": jwks_uri},
+                timeout=timeout,
+                timer=timer,
+            ),
+            fetch,
+            keys_max_stale=keys_max_stale,
+            cool_down=cool_down,
+            revocation_bound=revocation_bound,
+            when_stale=when_stale,
+            leeway=leeway,
+            timeout=timeout,
+            clock=clock,
+            timer=timer,
+        )
+        return cls(
+            issuer=issuer,
+            audience=names,
+            keys=remote.keys,
+            revocations=remote.view,
+            sources=(remote,),
+            otherwise=otherwise,
+            leeway=leeway,
+            max_token_size=max_token_size,
+            cache_size=cache_size,
+            clock=clock,
+        )
+
     async def averify(self, token: str, runtime: Runtime) -> Principal:
         """Like `verify`, after a look for new keys and revocations when one is due.
 
@@ -146,8 +215,28 @@ class TokenVerifier(Verifier):
         """
         for source in self._sources:
             if source.due:
-                await source.refresh(runtime)
+                try:
+                    await source.refresh(runtime)
+                except StoreUnavailable:
+                    if self._otherwise is None:
+                        raise
+                    return await self._otherwise.averify(token, runtime)
+        try:
+            return self.verify(token)
+        except UnknownKey:
+            if not await self._keys.look_again(runtime):
+                raise
         return self.verify(token)
+
+    def start(self) -> None:
+        """Begin to follow the issuer."""
+        for source in self._sources:
+            source.start()
+
+    def close(self) -> None:
+        """No longer follow the issuer."""
+        for source in self._sources:
+            source.close()
 
     def verify(self, token: str) -> Principal:
         """Verify an access token with what is in memory.

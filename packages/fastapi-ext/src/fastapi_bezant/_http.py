@@ -14,7 +14,9 @@ from bezant import Runtime
 from bezant.http import Response
 from bezant.runtime import Offload
 
-RUNTIME: Final = Runtime(io=cast(Offload, run_in_threadpool), wait=asyncio.wrap_future, loop=True)
+RUNTIME: Final = Runtime(
+    io=cast(Offload, run_in_threadpool), wait=asyncio.wrap_future, loop=True, sleep=asyncio.sleep
+)
 """How core's flows run here: awaited, blocking stores in the thread pool."""
 
 

@@ -66,7 +66,7 @@ class IntrospectionEndpoint:
     async def _access_token(
         self, client: Client, token: str, runtime: Runtime
     ) -> dict[str, Any] | None:
-        await self._revocations.refresh(runtime)
+        await self._revocations.read(runtime)
         try:
             principal = await self._own_tokens.averify(token, runtime)
         except InvalidToken:

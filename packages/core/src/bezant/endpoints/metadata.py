@@ -42,6 +42,9 @@ class MetadataEndpoint:
         }
         if config.algorithm != "HS256":
             self.document["jwks_uri"] = config.issuer + endpoints["jwks"]
+        if "revocation_feed" in endpoints:
+            # Ours; who does not know it passes over it (RFC 8414 section 3.2).
+            self.document["revocation_feed_endpoint"] = config.issuer + endpoints["revocation_feed"]
         if config.scopes:
             self.document["scopes_supported"] = list(config.scopes)
         self._headers = (("cache-control", f"public, max-age={config.jwks_max_age}"),)
