@@ -1,14 +1,11 @@
-import json
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import FastAPI
 
-from bezant import KeySet, Principal, TokenVerifier
+from bezant import Principal, TokenVerifier
 from fastapi_bezant import Bezant
 
-keys = KeySet.from_jwks(json.loads(Path("jwks.json").read_text()))  # the issuer's public keys
-verifier = TokenVerifier(issuer="https://id.example.com", audience="https://shop", keys=keys)
+verifier = TokenVerifier.from_issuer("https://id.example.com", audience="https://shop")
 bezant = Bezant(verifier)
 app = FastAPI()
 bezant.install(app)

@@ -82,6 +82,8 @@ def test_the_scheme_is_taken_in_any_case(api: Api, scheme: str) -> None:
         pytest.param(lambda token: [f"Bearer {token},Bearer {token}"], id="list"),
         pytest.param(lambda token: [f"Bearer {token}"] * 2, id="two-headers"),
         pytest.param(lambda token: [f"Bearer {token}", "Basic d2ViOng="], id="two-schemes"),
+        pytest.param(lambda token: ["Basic d2ViOng=", f"bearer {token}"], id="hidden-behind"),
+        pytest.param(lambda token: ['Digest username="x"', f"Bearer {token}"], id="behind-a-list"),
     ],
 )
 def test_h02_h06_malformed_credentials_are_a_bad_request(api: Api, spoil: Any) -> None:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import runpy
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from bezant import SecretKeyRing
-from bezant.testing import TokenFactory, fixed_key
+from bezant.runtime import SYNC, run_sync
+from bezant.testing.issuer import FakeIssuer
 
 SNIPPETS = Path(__file__).parent.parent.parent / "docs" / "snippets"
 
 
-def test_protect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [fixed_key().public_jwk()]}))
-    monkeypatch.chdir(tmp_path)
-    app = runpy.run_path(str(SNIPPETS / "protect.py"))["app"]
-    factory = TokenFactory(issuer="https://id.example.com", audience="https://shop")
-    factory.clock.now = time.time()
+def with_issuer(name: str, issuer: FakeIssuer) -> dict[str, Any]:
+    """The names in a snippet, whose issuer is the one given."""
+    code = (SNIPPETS / name).read_text(encoding="utf-8")
+    assert "https://id.example.com" in code
+    names: dict[str, Any] = {"__name__": "snippet"}
+    exec(compile(code.replace("https://id.example.com", issuer.url), name, "exec"), names)
+    return names
 
-    def headers(**claims: object) -> dict[str, str]:
-        return {"authorization": f"Bearer {factory.mint(**claims)}"}  # type: ignore[arg-type]
 
-    with TestClient(app) as http:
+def test_protect() -> None:
+    def headers(**claims: Any) -> dict[str, str]:
+        return {"authorization": f"Bearer {issuer.mint(**claims)}"}
+
+    with (
+        FakeIssuer("https://shop") as issuer,
+        TestClient(with_issuer("protect.py", issuer)["app"]) as http,
+    ):
         assert http.get("/items").status_code == 401
         assert http.get("/items", headers=headers()).status_code == 403
         reader = headers(scopes=["items:read"])
@@ -35,6 +41,17 @@ def test_protect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert http.delete("/items", headers=headers(**writer)).status_code == 403
         deleter = headers(**writer, permissions=["items.delete"])
         assert http.delete("/items", headers=deleter).status_code == 200
+
+
+def test_issuers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_SECRET", FakeIssuer.client_secret)
+    monkeypatch.setenv("PARTNER_SECRET", "the partner's")
+    with FakeIssuer() as issuer:
+        verifier = with_issuer("issuers.py", issuer)["verifier"]
+        assert verifier.issuers == (issuer.url, "https://id.partner.example")
+        token = issuer.mint(scopes=["items:read"])
+        assert run_sync(verifier.averify(token, SYNC)).scopes == {"items:read"}
+        verifier.close()
 
 
 def test_issue(monkeypatch: pytest.MonkeyPatch) -> None:

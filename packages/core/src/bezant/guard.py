@@ -19,7 +19,7 @@ from bezant.errors import (
     TemporarilyUnavailable,
 )
 from bezant.events import Events, TokenRejected
-from bezant.http import Response, error_response
+from bezant.http import Response, error_response, one_authorization
 from bezant.principal import Principal, Requirement
 from bezant.runtime import Runtime
 from bezant.verification import Verifier
@@ -134,11 +134,12 @@ def bearer_token(authorization: Sequence[str]) -> str | None:
     """
     if not authorization:
         return None
-    if len(authorization) > 1:
-        raise MalformedCredentials("send one Authorization header")
-    scheme, _, token = authorization[0].partition(" ")
+    try:
+        scheme, _, token = one_authorization(authorization).partition(" ")
+    except ValueError:
+        raise MalformedCredentials("send one Authorization header") from None
     if scheme.lower() != "bearer":
         return None
-    if not token or " " in token or "\t" in token or "," in token:
+    if not token or " " in token or "\t" in token:
         raise MalformedCredentials("write 'Authorization: Bearer', one space, one token")
     return token

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -23,6 +23,7 @@ __all__ = [
     "Response",
     "error_response",
     "json_response",
+    "one_authorization",
     "parse_form",
     "printable",
     "read_form",
@@ -47,6 +48,8 @@ _PARAMETERS = frozenset(
         "username",
     }
 )
+# Other schemes, such as Digest, have lists of parameters.
+_SEVERAL = re.compile(r"^\s*(?:basic|bearer)\b[^,]*,|,\s*(?:basic|bearer)\b", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -93,6 +96,22 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response {self.status}>"
+
+
+def one_authorization(values: Sequence[str]) -> str:
+    """The value of the Authorization header, when there is just one; empty when there is none.
+
+    WSGI joins repeated headers with a comma, so a list in one header counts as several headers.
+
+    Raises:
+        ValueError: There are several.
+    """
+    if len(values) == 1 and "," not in values[0]:
+        return values[0]
+    joined = ",".join(values)
+    if _SEVERAL.search(joined):
+        raise ValueError("several sets of credentials")
+    return joined
 
 
 class Form(Mapping[str, str]):
