@@ -119,7 +119,7 @@ def test_kill_9_in_the_middle_of_1000_refreshes(settings: Settings, tmp_path: Pa
         assert traffic.unanswered, "the server was killed while it was answering"
         assert all(len(successors) == 1 for successors in traffic.successors.values())
         with administration(settings, lambda _: None) as at:
-            sessions = at.sessions(at.server.clock(), user="alice", client="web", limit=1000)
+            sessions = at.sessions_of(user="alice", client="web")
         assert len(sessions) == SESSIONS, "none is lost"
         generations = {session.generation for session in sessions}
         assert generations == {REFRESHES + 1}, "none is forked: each refresh was one step"

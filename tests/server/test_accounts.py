@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from bezant.errors import Refused
 from bezant.runtime import SYNC, run_sync
 from bezant.stores.sql import Database, SyncDatabase
 from bezant_server.accounts import AccountStore, Directory
-from bezant_server.errors import Refused
 from bezant_server.settings import Settings
 
 HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA"

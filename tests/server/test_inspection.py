@@ -151,7 +151,7 @@ def test_a_refresh_token_is_told_from_its_session(issued: Issued, at: Administra
     assert (found.kind, found.refused, value(found, "generation")) == ("refresh token", False, 1)
     server, client = at.server, at.client("web")
     for spent in ("used already", "used long ago"):
-        session = at.sessions(server.clock(), user="alice", client=None, limit=1)[0]
+        session = at.sessions_of(user="alice", limit=1)[0]
         newest = server.authorizations.tokens.mint(session.id, session.generation)
         run_sync(
             server.authorizations.refresh(
@@ -161,7 +161,7 @@ def test_a_refresh_token_is_told_from_its_session(issued: Issued, at: Administra
         found = look(token)
         assert found.refused and spent in found.verdict
     assert look(token, now=9e9).verdict.endswith("its session has ended")
-    at.end_session(value(found, "sid"))
+    at.end_sessions([value(found, "sid")])
     assert "session was revoked" in look(token).verdict
     assert look(token[:-1] + "A").refused
     gone = server.authorizations.tokens.mint("A" * 22, 1)

@@ -10,9 +10,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
+from bezant.errors import Refused
 from bezant.stores.sql import Database, SyncDatabase
 from bezant_server import schema
-from bezant_server.errors import Refused
 from bezant_server.migrations import HEAD, REVISIONS, VERSION_TABLE
 from bezant_server.schema import METADATA, Schema, differences, migrate, read_schema
 from bezant_server.settings import Settings, load_settings

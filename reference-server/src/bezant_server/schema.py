@@ -17,14 +17,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, MetaData, inspect, text
 
-from bezant.errors import ConfigurationError
+from bezant.errors import ConfigurationError, Refused
 from bezant.stores.sql import Database
 from bezant.stores.sql import metadata as core_metadata
 from bezant.stores.sql.units import reads
 from bezant_server.accounts import metadata as accounts_metadata
 from bezant_server.database import SETTING as DATABASE_SETTING
 from bezant_server.database import database_url, sqlite_file
-from bezant_server.errors import Refused
 from bezant_server.migrations import HEAD, REVISIONS, VERSION_TABLE
 from bezant_server.settings import Settings
 

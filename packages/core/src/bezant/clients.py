@@ -7,13 +7,13 @@ import binascii
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TypeAlias
 from urllib.parse import unquote_plus
 
-from bezant.errors import ConfigurationError, InvalidClient, InvalidRequest
-from bezant.http import Form, Request
+from bezant.errors import ConfigurationError, InvalidClient, InvalidRequest, Refused
+from bezant.http import Form, Request, one_authorization
 from bezant.scopes import is_scope
 
 __all__ = ["AUTH_METHODS", "Client", "ClientSecret", "authenticate_client", "new_secret"]
@@ -137,6 +137,27 @@ class Client:
         """Whether the client cannot keep a secret (RFC 6749 section 2.1)."""
         return self.auth_method == "none"
 
+    def with_new_secret(self, secret: str, *, now: float, overlap: float) -> Client:
+        """The client with another secret, and for a while with its newest one until now, so that
+        nothing stops.
+
+        Args:
+            secret: The new secret; `new_secret` makes one.
+            now: Seconds since the epoch.
+            overlap: Seconds that the old secret stays good; 0 after a leak.
+
+        Raises:
+            Refused: A public client has no secret.
+            ConfigurationError: The secret is too short or too long.
+        """
+        if self.public:
+            raise Refused(f"{self.client_id!r} is a public client: it has no secret")
+        newest, end = self.secrets[0], now + overlap
+        if newest.expires_at is not None:
+            end = min(end, newest.expires_at)
+        kept = (replace(newest, expires_at=end),) if overlap > 0 else ()
+        return replace(self, secrets=(ClientSecret.of(secret), *kept))
+
 
 Lookup: TypeAlias = Callable[[str], Awaitable[Client | None]]
 
@@ -216,9 +237,10 @@ def _read_basic(request: Request) -> tuple[str, str]:
     headers = request.header("authorization")
     if not headers:
         return "", ""
-    if len(headers) > 1:
-        raise InvalidRequest("send one Authorization header")
-    scheme, _, encoded = headers[0].partition(" ")
+    try:
+        scheme, _, encoded = one_authorization(headers).partition(" ")
+    except ValueError:
+        raise InvalidRequest("send one Authorization header") from None
     if scheme.lower() != "basic":
         raise InvalidClient("authenticate the client with HTTP Basic or in the body")
     try:

@@ -5,6 +5,7 @@
       SuspendedError              an async store was driven from synchronous code
       StoreUnavailable            the database or another backing service cannot answer
       KeyUnavailable              nothing to sign with, or a secret that no key opens
+      Refused                     what whoever looks after a server asked for cannot be done
       OAuthError                  an answer of the protocol, with a code and a status
         InvalidRequest            400  RFC 6749 section 5.2
           UnsupportedMediaType    415
@@ -54,6 +55,7 @@ __all__ = [
     "MissingToken",
     "OAuthError",
     "PayloadTooLarge",
+    "Refused",
     "ServerError",
     "StoreUnavailable",
     "SuspendedError",
@@ -97,6 +99,10 @@ class StoreUnavailable(BezantError):
 
 class KeyUnavailable(BezantError):
     """No key fits: none to sign with, or a stored secret that no configured secret key opens."""
+
+
+class Refused(BezantError):
+    """What whoever looks after a server asked for cannot be done; the message says why."""
 
 
 class OAuthError(BezantError):

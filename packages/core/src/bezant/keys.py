@@ -14,7 +14,8 @@ from typing import Any, Final, Protocol
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from jwt.algorithms import Algorithm, get_default_algorithms
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from jwt.algorithms import Algorithm, ECAlgorithm, get_default_algorithms
 from jwt.exceptions import PyJWTError
 
 from bezant.encoding import b64url_decode, b64url_encode
@@ -28,16 +29,25 @@ logger: logging.Logger = logging.getLogger(__name__)
 MIN_RSA_BITS: Final = 2048
 MIN_HMAC_BYTES: Final = 32
 
-
-_ALGORITHMS: Final[Mapping[str, Algorithm]] = {
-    name: get_default_algorithms()[name] for name in ("ES256", "EdDSA", "RS256", "PS256", "HS256")
-}
-"""PyJWT's: they sign, and read and write keys."""
-
 _SHA256: Final = hashes.SHA256()
 _ECDSA: Final = ec.ECDSA(_SHA256)
 _PKCS1: Final = padding.PKCS1v15()
 _PSS: Final = padding.PSS(padding.MGF1(_SHA256), _SHA256.digest_size)  # RFC 7518 section 3.5
+
+
+class _ES256(ECAlgorithm):
+    """PyJWT's, with a cheaper way from the DER of cryptography to the signature of a JWS."""
+
+    def sign(self, msg: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
+        r, s = decode_dss_signature(key.sign(msg, _ECDSA))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+_ALGORITHMS: Final[Mapping[str, Algorithm]] = {
+    **{name: get_default_algorithms()[name] for name in ("RS256", "PS256", "EdDSA", "HS256")},
+    "ES256": _ES256(hashes.SHA256, ec.SECP256R1),
+}
+"""PyJWT's: they sign, and read and write keys."""
 
 
 def _verify_es256(public: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> None:

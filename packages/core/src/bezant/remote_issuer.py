@@ -177,8 +177,8 @@ class RemoteIssuer(Source):
             answer = self._fetch("GET", url, timeout=self._timeout)
             self.keys.take(read_json(answer, url))
         except (FetchError, ConfigurationError) as error:
-            self._keys_failures += 1
             logger.warning("the keys of %s cannot be read: %s", issuer, error)
+            self._keys_failures += 1  # whoever sees it does not wait, and finds the reason told
             return _retry_after(self._keys_failures)
         self._keys_failures = 0
         self._keys_read = self._timer()
@@ -210,9 +210,9 @@ class RemoteIssuer(Source):
             if answer.status != 304 or not known:
                 self._take(answer, url)
         except (FetchError, InvalidToken, TimeoutError) as error:
-            self._feed_failures += 1
             reason = error.detail if isinstance(error, InvalidToken) else error
             logger.warning("the revocations of %s cannot be read: %s", issuer, reason)
+            self._feed_failures += 1
             return min(_retry_after(self._feed_failures), self._bound)
         self._feed_failures = 0
         self._feed_read = self._timer()

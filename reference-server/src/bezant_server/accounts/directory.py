@@ -14,12 +14,12 @@ from unicodedata import category, normalize
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from bezant.errors import Refused
 from bezant.scopes import is_scope
 from bezant.stores.sql import SyncDatabase
 from bezant.stores.sql.units import reads
 from bezant_server.accounts.schema import role_permissions, roles, user_roles, users
 from bezant_server.accounts.store import set_password_hash
-from bezant_server.errors import Refused
 
 __all__ = ["Account", "Directory", "Role"]
 

@@ -65,8 +65,18 @@ def main() -> None:
         code = _code(error)
         if code is None:
             raise
-        typer.echo(f"bezant: {error}", err=True)
+        typer.echo(f"bezant: {_told(error)}", err=True)
         sys.exit(code)
+
+
+def _told(error: Exception) -> str:
+    """What an error says. Core calls settings by other names than their users do."""
+    from bezant.errors import ConfigurationError
+    from bezant_server.settings import PREFIX, Settings
+
+    if isinstance(error, ConfigurationError) and error.setting in Settings.model_fields:
+        return f"{PREFIX}{error.setting.upper()}: {error.problem}"
+    return str(error)
 
 
 def _code(error: Exception) -> int | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -96,11 +95,6 @@ def add(
             access_token_ttl=access_token_ttl,
             refresh_retry_window=refresh_retry_window,
         )
-        limit = at.settings.max_access_token_ttl
-        if access_token_ttl is not None and access_token_ttl > limit:
-            raise typer.BadParameter(
-                f"--access-token-ttl is more than BEZANT_MAX_ACCESS_TOKEN_TTL, {limit}"
-            )
         at.add_client(client)
     if GrantType.PASSWORD in client.grants:
         notice(
@@ -114,6 +108,8 @@ def add(
 @app.command("list")
 def list_(json: AsJson = False) -> None:
     """List all clients."""
+    from bezant.descriptions import describe_client
+
     with opened() as at:
         clients = at.clients()
     columns = ("client", "active", "secret by", "grants", "scopes", "audience")
@@ -130,7 +126,7 @@ def list_(json: AsJson = False) -> None:
     ]
     tell(
         json,
-        [_document(client) for client in clients],
+        [describe_client(client) for client in clients],
         lambda _: table(columns, rows, "There are no clients; `bezant client add` adds one."),
     )
 
@@ -145,26 +141,11 @@ def rotate_secret(
     json: AsJson = False,
 ) -> None:
     """Give a client a new secret. The old one stays good for a while, so that nothing stops."""
-    from bezant.clients import ClientSecret, new_secret
-    from bezant_server.errors import Refused
+    from bezant.clients import new_secret
 
     with opened() as at:
-        client = at.client(client_id)
-        if client.public:
-            raise Refused(f"{client_id} is a public client: it has no secret")
         secret = read_secret("secret") if secret_stdin else new_secret()
-        secrets = [ClientSecret.of(secret)]
-        now = at.server.clock()
-        newest = client.secrets[0]
-        if overlap:
-            end = (
-                now + overlap
-                if newest.expires_at is None
-                else min(newest.expires_at, now + overlap)
-            )
-            secrets.append(replace(newest, expires_at=end))
-        client = replace(client, secrets=tuple(secrets))
-        at.replace_client(client)
+        client = at.rotate_secret(client_id, secret, overlap=overlap)
     old = f"the old one ends in {overlap} seconds" if overlap else "the old one is refused"
     made = None if secret_stdin else secret
     _tell_secret(json, client, made, f"{client_id} has a new secret; {old}")
@@ -173,42 +154,31 @@ def rotate_secret(
 @app.command()
 def disable(client_id: ClientId, json: AsJson = False) -> None:
     """Refuse a client, and end all sessions and tokens that it got."""
+    from bezant.descriptions import describe_client
+
     with opened() as at:
-        client = replace(at.client(client_id), active=False)
-        at.replace_client(client)
-        ended = at.end_all_of_client(client_id)
-    document = {**_document(client), "sessions_ended": ended}
+        ended = at.disable_client(client_id)
+        client = at.client(client_id)
+    document = {**describe_client(client), "sessions_ended": ended}
     tell(json, document, f"{client_id} is disabled; sessions ended: {ended}")
 
 
 @app.command()
 def enable(client_id: ClientId, json: AsJson = False) -> None:
     """Let a disabled client get tokens again."""
+    from bezant.descriptions import describe_client
+
     with opened() as at:
-        client = replace(at.client(client_id), active=True)
-        at.replace_client(client)
-    tell(json, _document(client), f"{client_id} may get tokens")
+        at.enable_client(client_id)
+        client = at.client(client_id)
+    tell(json, describe_client(client), f"{client_id} may get tokens")
 
 
 def _tell_secret(json: bool, client: Client, secret: str | None, outcome: str) -> None:
-    document = _document(client)
+    from bezant.descriptions import describe_client
+
+    document = describe_client(client)
     if secret is not None:
         document["client_secret"] = secret
         outcome += f"\nsecret, shown this once: {secret}"
     tell(json, document, outcome)
-
-
-def _document(client: Client) -> dict[str, Any]:
-    """A client as metadata names its parts (RFC 7591), without its secrets."""
-    return {
-        "client_id": client.client_id,
-        "client_name": client.name,
-        "active": client.active,
-        "grant_types": sorted(client.grants),
-        "scopes": list(client.scopes),
-        "audience": list(client.audience),
-        "token_endpoint_auth_method": client.auth_method,
-        "introspect": client.introspect,
-        "access_token_ttl": client.access_token_ttl,
-        "refresh_retry_window": client.refresh_retry_window,
-    }

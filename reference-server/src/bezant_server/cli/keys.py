@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bezant_server.cli.common import opened
 from bezant_server.cli.options import AsJson
-from bezant_server.cli.output import ago, moment, table, tell
-
-if TYPE_CHECKING:
-    from bezant.keyring import KeyInfo
+from bezant_server.cli.output import table, tell
 
 app = typer.Typer(help="Signing keys: next, active, retiring, gone.", no_args_is_help=True)
 
@@ -34,6 +31,8 @@ class Algorithm(StrEnum):
 @app.command("list")
 def list_(json: AsJson = False) -> None:
     """List all keys with their states."""
+    from bezant.descriptions import ago, describe_key
+
     with opened() as at:
         infos = at.keys()
     now = time.time()
@@ -41,7 +40,7 @@ def list_(json: AsJson = False) -> None:
     rows = [(k.kid, k.algorithm, k.state, ago(k.activates_at, now)) for k in infos]
     tell(
         json,
-        [_document(info) for info in infos],
+        [describe_key(info) for info in infos],
         lambda _: table(
             columns, rows, "There are no keys; `bezant serve` makes the first one.", whole="kid"
         ),
@@ -63,13 +62,15 @@ def rotate(
     json: AsJson = False,
 ) -> None:
     """Add a key. It signs once everybody who caches the public keys has seen it."""
+    from bezant.descriptions import describe_key, moment
+
     with opened() as at:
         info = at.rotate_keys(
             immediately=now, algorithm=None if algorithm is None else str(algorithm)
         )
     tell(
         json,
-        _document(info),
+        describe_key(info),
         f"key {info.kid} ({info.algorithm}) signs from {moment(info.activates_at)}",
     )
 
@@ -83,14 +84,3 @@ def retire(
     with opened() as at:
         at.retire_key(kid)
     tell(json, {"kid": kid, "state": "gone"}, f"key {kid} is withdrawn; its tokens are refused")
-
-
-def _document(info: KeyInfo) -> dict[str, Any]:
-    return {
-        "kid": info.kid,
-        "algorithm": info.algorithm,
-        "state": info.state,
-        "created_at": moment(info.created_at),
-        "activates_at": moment(info.activates_at),
-        "gone_at": moment(info.gone_at),
-    }

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["ago", "console", "moment", "notice", "print_json", "table", "tell"]
+__all__ = ["console", "notice", "print_json", "table", "tell"]
 
 
 def console() -> Console:
@@ -91,33 +90,3 @@ def _cell(value: object) -> Any:
             return Text("\n".join(map(str, value)) or "-")
         case _:
             return Text(str(value))
-
-
-def moment(seconds: float | None) -> str | None:
-    """A time as ISO 8601 in UTC."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
-
-
-def ago(seconds: float, now: float) -> str:
-    """A time as people say it."""
-    distance = abs(now - seconds)
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        if distance >= size:
-            count = int(distance // size)
-            span = f"{count} {unit}{'s' if count > 1 else ''}"
-            return f"{span} ago" if seconds <= now else f"in {span}"
-    return "now"
-
-
-def as_document(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as JSON has them: times are told apart by their names."""
-    return {
-        name: moment(value) if name.endswith("_at") else _plain(value)
-        for name, value in values.items()
-    }
-
-
-def _plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, set | frozenset) else value

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bezant_server.cli.common import opened
 from bezant_server.cli.keys import IDS
 from bezant_server.cli.options import AsJson
-from bezant_server.cli.output import ago, moment, table, tell
-
-if TYPE_CHECKING:
-    from bezant.stores import Authorization
+from bezant_server.cli.output import table, tell
 
 app = typer.Typer(
     help="Sessions: one for each sign-in of a user at a client.", no_args_is_help=True
@@ -33,9 +30,11 @@ def list_(
     json: AsJson = False,
 ) -> None:
     """List sessions that are live, the newest first."""
+    from bezant.descriptions import ago, describe_session
+
     now = time.time()
     with opened() as at:
-        found = at.sessions(now, user=user, client=client, limit=limit)
+        found = at.sessions_of(user=user, client=client, limit=limit)
         names = at.directory.usernames()
     columns = ("session", "user", "client", "signed in", "last used", "from")
     rows = [
@@ -51,7 +50,7 @@ def list_(
     ]
     tell(
         json,
-        [_document(session, names.get(session.subject)) for session in found],
+        [describe_session(session, names.get(session.subject)) for session in found],
         lambda _: table(columns, rows, "There are no live sessions.", whole="session"),
     )
 
@@ -66,7 +65,7 @@ def revoke(
     json: AsJson = False,
 ) -> None:
     """End sessions, by id or all of a user or a client: refresh tokens and access tokens."""
-    from bezant_server.errors import Refused
+    from bezant.errors import Refused
 
     given = [bool(session), user is not None, client is not None]
     if sum(given) != 1:
@@ -77,28 +76,8 @@ def revoke(
         elif client is not None:
             ended = at.end_all_of_client(at.client(client).client_id)
         else:
-            ended = sum(at.end_session(one) for one in session or ())
+            ended = at.end_sessions(session or ())
     wanted = len(session or ())
     tell(json, {"sessions_ended": ended}, f"sessions ended: {ended}")
     if ended < wanted:
         raise Refused(f"{wanted - ended} of these sessions did not exist or had ended before")
-
-
-def _end(session: Authorization) -> float:
-    return min(session.expires_at, session.idle_expires_at)
-
-
-def _document(session: Authorization, username: str | None) -> dict[str, Any]:
-    return {
-        "id": session.id,
-        "subject": session.subject,
-        "username": username,
-        "client_id": session.client_id,
-        "scopes": list(session.scopes),
-        "audience": list(session.audience),
-        "address": session.address,
-        "generation": session.generation,
-        "signed_in_at": moment(session.auth_time),
-        "last_used_at": moment(session.rotated_at),
-        "ends_at": moment(_end(session)),
-    }

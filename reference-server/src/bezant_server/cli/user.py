@@ -8,7 +8,7 @@ import typer
 
 from bezant_server.cli.common import opened
 from bezant_server.cli.options import AsJson, ask_secret, read_secret
-from bezant_server.cli.output import moment, table, tell
+from bezant_server.cli.output import table, tell
 
 if TYPE_CHECKING:
     from bezant_server.accounts import Account
@@ -123,6 +123,8 @@ def _tell_ended(json: bool, at: Administration, account: Account, outcome: str) 
 
 
 def _document(account: Account) -> dict[str, Any]:
+    from bezant.descriptions import moment
+
     return {
         "subject": account.subject,
         "username": account.username,

@@ -16,8 +16,8 @@ from bezant.runtime import Runtime
 
 __all__ = ["RevocationFeedEndpoint"]
 
-MAX_WAIT: Final = 30
-"""Seconds that an answer waits for news at most."""
+MAX_WAIT: Final = 5
+"""Seconds that an answer waits for news at most: so long may a server take that is told to stop."""
 
 MAX_WAITING: Final = 1000
 """Requests of one process that wait; the others are answered at once."""

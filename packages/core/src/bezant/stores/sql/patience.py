@@ -7,6 +7,7 @@ import time
 
 from sqlalchemy.exc import DBAPIError
 
+from bezant.stores.faults import nap_after_conflict
 from bezant.stores.sql.faults import is_busy, is_conflict
 
 __all__ = ["Patience"]
@@ -41,5 +42,5 @@ class Patience:
             return random.uniform(0.0, NAP)  # noqa: S311 (spreads out, hides nothing)
         if is_conflict(error) and not self._conflicts:
             self._conflicts += 1
-            return 0.0
+            return nap_after_conflict()
         raise error
