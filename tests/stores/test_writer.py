@@ -101,6 +101,21 @@ async def test_commits_what_waits_together(database: AsyncDatabase) -> None:
     assert await database.run(count) == 20
 
 
+async def test_commits_together_what_one_turn_of_a_loop_asks_for(database: AsyncDatabase) -> None:
+    statements: list[str] = []
+    await database.run(trace, statements)
+    statements.clear()
+    await asyncio.gather(*[database.run(putting(str(number))) for number in range(20)])
+    assert statements.count("COMMIT") == 1
+
+
+async def test_closing_finishes_what_the_same_turn_asked_for(database: AsyncDatabase) -> None:
+    tasks = [asyncio.create_task(database.run(putting(str(number)))) for number in range(3)]
+    await asyncio.sleep(0)
+    await database.close()
+    assert await asyncio.wait_for(asyncio.gather(*tasks), 10) == ["0", "1", "2"]
+
+
 async def test_commits_many_in_several_batches(database: AsyncDatabase) -> None:
     statements: list[str] = []
     await database.run(trace, statements)

@@ -43,8 +43,9 @@ RELEASE = Prepared(text("RELEASE unit"))
 class WriterDatabase(AsyncDatabase):
     """Runs units of work on a thread of its own, committing concurrent ones together.
 
-    It may be used from several event loops. The thread starts with the first unit and waits in its
-    queue when there is nothing to do; `close` ends it.
+    It may be used from several event loops. Units that the tasks of one turn of a loop ask for go to
+    the thread together: waking it costs more than most of them. The thread starts with the first
+    unit and waits in its queue when there is nothing to do; `close` ends it.
 
     Args:
         engine: A SQLite engine whose connections commit each statement by themselves.
@@ -60,6 +61,7 @@ class WriterDatabase(AsyncDatabase):
         self._process = os.getpid()
         self._lock = Lock()  # so that nothing is queued behind the end
         self._queue: _Queue = SimpleQueue()
+        self._turns: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
         self._thread: Thread | None = None
         self._closed = False
 
@@ -80,13 +82,25 @@ class WriterDatabase(AsyncDatabase):
                     daemon=True,
                 )
                 self._thread.start()
-            self._queue.put(job)
+            turn = self._turns.get(job.loop)
+            if turn is None:
+                turn = self._turns[job.loop] = []
+                job.loop.call_soon(self._end_turn, job.loop)
+            turn.append(job)
         return cast(T, await job.future)
+
+    def _end_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            if turn := self._turns.pop(loop, None):  # else `close` was faster
+                self._queue.put(turn)
 
     async def close(self) -> None:
         """Finish what is queued, then end the thread. Units that come later are refused."""
         with self._lock:
             thread, self._thread, self._closed = self._thread, None, True
+            for turn in self._turns.values():
+                self._queue.put(turn)
+            self._turns.clear()
             self._queue.put(None)
         if thread is not None:
             await asyncio.to_thread(thread.join)
@@ -123,7 +137,7 @@ class _Job:
             self.future.set_result(self.result)
 
 
-_Queue: TypeAlias = "SimpleQueue[_Job | None]"
+_Queue: TypeAlias = "SimpleQueue[list[_Job] | None]"
 
 
 def _work(engine: Engine, queue: _Queue, timeout: float) -> None:
@@ -131,30 +145,33 @@ def _work(engine: Engine, queue: _Queue, timeout: float) -> None:
     connection: Connection | None = None
     going = True
     while going:
-        jobs, going = _gather(queue)
-        try:
-            if connection is None:
-                connection = _patiently(engine.connect, timeout)
-                mark_open(connection)
-            _perform(connection, jobs, timeout)
-        except Exception as error:  # noqa: BLE001 (the thread outlives every error)
-            for job in jobs:
-                job.error = job.error or unavailable(error)
-        _answer(jobs)
-        del jobs  # or the last results would live until the next batch
+        gathered, going = _gather(queue)
+        for start in range(0, len(gathered), MAX_BATCH):
+            jobs = gathered[start : start + MAX_BATCH]
+            try:
+                if connection is None:
+                    connection = _patiently(engine.connect, timeout)
+                    mark_open(connection)
+                _perform(connection, jobs, timeout)
+            except Exception as error:  # noqa: BLE001 (the thread outlives every error)
+                for job in jobs:
+                    job.error = job.error or unavailable(error)
+            _answer(jobs)
+            del jobs
+        del gathered  # or the last results would live until the next batch
     if connection is not None:
         connection.close()
     engine.dispose()
 
 
 def _gather(queue: _Queue) -> tuple[list[_Job], bool]:
-    """Wait for a job, then take all that came meanwhile. The flag says whether more may come."""
+    """Wait for jobs, then take all that came meanwhile. The flag says whether more may come."""
     jobs: list[_Job] = []
     item = queue.get()
     with suppress(Empty):
         while item is not None:
-            jobs.append(item)
-            if len(jobs) == MAX_BATCH:
+            jobs += item
+            if len(jobs) >= MAX_BATCH:
                 return jobs, True
             item = queue.get_nowait()
         return jobs, False
