@@ -383,6 +383,7 @@ def register(**fields: Any) -> Client:
         ({"audience": "https://api.example.com"}, "one string"),
         ({"scopes": ("items read",)}, "scope"),
         ({"scopes": ("",)}, "scope"),
+        ({"scopes": tuple(f"scope-{n:04}" for n in range(205))}, "2048 characters"),
         ({"refresh_retry_window": -1}, "0 to 60"),
         ({"refresh_retry_window": 61}, "0 to 60"),
         ({"access_token_ttl": 0}, "positive"),

@@ -255,6 +255,21 @@ def test_b02_one_password_for_many_names_from_one_address(door: Door) -> None:
     assert door.enter("user", "password1", ELSEWHERE) == "2"
 
 
+def test_b02_whoever_has_an_ipv6_network_is_one_peer(door: Door) -> None:
+    for n in range(100):
+        assert door.enter(f"user{n}", "password1", f"2001:db8:0:7:{n:x}::1") == "wrong"
+    assert door.enter("user", "password1", "2001:db8:0:7::2") == "1"
+    assert door.enter("user", "password1", "2001:db8:0:8::2") == "wrong"
+
+
+def test_an_ipv4_address_is_the_same_in_ipv6_clothes(door: Door) -> None:
+    assert door.enter("alice", PASSWORD, "192.0.2.1") == "in"
+    for n in range(100):
+        door.enter("alice", WRONG, f"198.51.100.{n}")
+    assert door.enter("alice", PASSWORD, "::ffff:192.0.2.1") == "in"
+    assert door.enter("alice", PASSWORD, "::ffff:192.0.2.2") != "in"
+
+
 def test_b05_strangers_cannot_keep_the_owner_out_of_a_known_address(door: Door) -> None:
     assert door.enter() == "in"
     for n in range(100):

@@ -386,6 +386,15 @@ def test_an_application_cannot_set_the_protocols_claims(
     assert not world.seen(TokenIssued)
 
 
+def test_a_token_that_no_verifier_would_take_is_not_issued(
+    world: World, api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.change_user("user-alice", permissions=tuple(f"permission.{n}" for n in range(1000)))
+    assert refusal(api.login()) == (500, "server_error")
+    assert "max_token_size: an access token would have" in caplog.text
+    assert not world.seen(TokenIssued)
+
+
 @pytest.mark.parametrize("name", ["active", "token_type", "username"])
 def test_no_claim_of_ones_own_changes_what_introspection_says(
     world: World, api: Api, name: str

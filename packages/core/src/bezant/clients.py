@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 
 from bezant.errors import ConfigurationError, InvalidClient, InvalidRequest, Refused
 from bezant.http import Form, Request, one_authorization
-from bezant.scopes import is_scope
+from bezant.scopes import MAX_LENGTH, format_scope, is_scope
 
 __all__ = ["AUTH_METHODS", "Client", "ClientSecret", "authenticate_client", "new_secret"]
 
@@ -127,6 +127,8 @@ class Client:
             refuse("refresh_token needs another grant that issues refresh tokens")
         if not all(map(is_scope, self.scopes)):
             refuse("each scope must be one name without spaces or quotes (RFC 6749 section 3.3)")
+        if len(format_scope(self.scopes)) > MAX_LENGTH:
+            refuse(f"all scopes together may have {MAX_LENGTH} characters: verifiers take no more")
         if self.refresh_retry_window is not None and not 0 <= self.refresh_retry_window <= 60:
             refuse("the refresh retry window must be 0 to 60 seconds")
         if self.access_token_ttl is not None and self.access_token_ttl <= 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Final, Protocol
 
 from bezant.config import ServerConfig
@@ -114,9 +115,9 @@ class Login:
     """Checks names and passwords, and slows guessing down without ever locking anybody out for
     good.
 
-    Attempts are counted before they are looked at. Three counters: per address; per account; and,
-    for an address where this account has signed in before, an allowance of its own, which strangers
-    who guess elsewhere cannot use up.
+    Attempts are counted before they are looked at. Three counters: per address (of IPv6, per /64,
+    which one peer has all of); per account; and, for an address where this account has signed in
+    before, an allowance of its own, which strangers who guess elsewhere cannot use up.
 
     Args:
         accounts: Where resource owners come from.
@@ -151,8 +152,8 @@ class Login:
             TemporarilyUnavailable: Too many logins at once.
             StoreUnavailable: The accounts or the counters cannot be read.
         """
-        account, peer = _key("account", username), _key("address", address)
-        trusted = _key("trusted", username, address)
+        account, peer = _key("account", username), _key("address", _network(address))
+        trusted = _key("trusted", username, _network(address))
         counted = [peer] if address else []
         if address:
             await self._count("address", peer, address, now, runtime)
@@ -193,6 +194,17 @@ class Login:
         if wait > 0:
             self._events.emit(LoginThrottled(at=now, address=address, limit=name, retry_after=wait))
             raise TooManyAttempts(wait)
+
+
+def _network(address: str) -> str:
+    """What one peer commands: an IPv4 address, or an IPv6 network, which has a /64 at least."""
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, IPv4Address):
+        return str(ip)
+    return str(ip.ipv4_mapped or IPv6Network((ip, 64), strict=False))
 
 
 def _key(kind: str, *parts: str) -> str:

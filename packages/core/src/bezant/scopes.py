@@ -7,9 +7,11 @@ from collections.abc import Iterable
 
 from bezant.errors import InvalidScope
 
-__all__ = ["format_scope", "narrow", "parse_scope"]
+__all__ = ["MAX_LENGTH", "format_scope", "is_scope", "narrow", "parse_scope"]
 
 MAX_LENGTH = 2048
+"""Characters of a ``scope`` parameter, or claim, at most."""
+
 _TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _LIST = re.compile(rf"{_TOKEN.pattern}(?: {_TOKEN.pattern})*")
 

@@ -103,7 +103,8 @@ class Issuer:
             now: Seconds since the epoch.
 
         Raises:
-            ConfigurationError: The application set a claim that the protocol owns.
+            ConfigurationError: The application set a claim that the protocol owns, or so many that
+                the token is longer than ``max_token_size``.
             KeyUnavailable: There is nothing to sign with.
         """
         client, user, authorization = decision.client, decision.user, decision.authorization
@@ -140,8 +141,15 @@ class Issuer:
         refresh_token = None
         if authorization is not None and "refresh_token" in client.grants:
             refresh_token = self._refresh_tokens.mint(authorization.id, authorization.generation)
+        access_token = encode(self._keys.signing_key(), ACCESS_TOKEN_TYPE, claims)
+        if len(access_token) > self._config.max_token_size:
+            raise ConfigurationError(
+                "max_token_size",
+                f"an access token would have {len(access_token)} bytes, and no verifier would take "
+                "it; give the user fewer roles, permissions or claims",
+            )
         return Issued(
-            access_token=encode(self._keys.signing_key(), ACCESS_TOKEN_TYPE, claims),
+            access_token=access_token,
             token_id=token_id,
             expires_in=life,
             scopes=decision.scopes,

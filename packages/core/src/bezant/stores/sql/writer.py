@@ -43,8 +43,8 @@ RELEASE = Prepared(text("RELEASE unit"))
 class WriterDatabase(AsyncDatabase):
     """Runs units of work on a thread of its own, committing concurrent ones together.
 
-    It may be used from several event loops. Units that the tasks of one turn of a loop ask for go to
-    the thread together: waking it costs more than most of them. The thread starts with the first
+    It may be used from several event loops. Units that the tasks of one turn of a loop ask for go
+    to the thread together: waking it costs more than most of them. The thread starts with the first
     unit and waits in its queue when there is nothing to do; `close` ends it.
 
     Args:
