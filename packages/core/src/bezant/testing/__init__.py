@@ -1,6 +1,7 @@
 """A test kit for applications that use Bezant: fixed keys, a clock that stands still, tokens of any
 kind.
 
+`bezant.testing.challenges` reads refusals, `bezant.testing.issuer` is an issuer on loopback, and
 `bezant.testing.stores` proves a store of your own.
 """
 
