@@ -611,6 +611,19 @@ def test_b08_hashing_threads_step_back_and_no_other_does() -> None:
     pool.close()
 
 
+def test_what_takes_the_main_thread_for_its_own_does_not_step_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As greenlets do, where threads are made of them."""
+    slowed: list[Any] = []
+    monkeypatch.setattr(os, "setpriority", lambda *args: slowed.append(args))
+    monkeypatch.setattr(passwords, "get_native_id", os.getpid)
+    pool = HashingPool(workers=1)
+    assert pool.submit(int).result(10) == 0
+    assert slowed == []
+    pool.close()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives threads a priority each")
 def test_a_priority_that_cannot_be_set_does_not_stop_hashing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from bezant import ConfigurationError, TokenVerifier
+from bezant import ConfigurationError, Key, TokenVerifier
 from bezant.errors import BezantError, InvalidToken, StoreUnavailable, UnknownKey
 from bezant.fetch import HTTPFetch
 from bezant.http import Request, Response
@@ -231,11 +231,21 @@ def test_a_key_that_stays_does_not_make_cached_tokens_be_verified_again(
 # ---- abuse -----------------------------------------------------------------------------------
 
 
+ATTACKER = Key.generate("ES256")
+EVIL = {**ATTACKER.public_jwk(), "kid": "evil"}
+
+
 def stranger(issuer: FakeIssuer, kid: str) -> str:
     """A token with a key that nobody knows."""
     token = issuer.mint().split(".")
     header = b64(b'{"alg":"ES256","kid":"%b","typ":"at+jwt"}' % kid.encode())
     return ".".join((header, *token[1:]))
+
+
+def forged(issuer: FakeIssuer) -> str:
+    """What the issuer would say, signed by the attacker."""
+    signed = b64(b'{"alg":"ES256","kid":"evil","typ":"at+jwt"}') + "." + issuer.mint().split(".")[1]
+    return f"{signed}.{b64(ATTACKER.sign(signed.encode()))}"
 
 
 def test_k01_a_flood_of_unknown_kids_causes_one_fetch_in_a_cool_down(
@@ -276,18 +286,55 @@ def test_k04_64_threads_that_meet_an_unknown_kid_cause_one_fetch(
     token = issuer.mint()
     with ThreadPoolExecutor(64) as pool:
         taken = list(pool.map(lambda _: is_taken(verifier, token), range(64)))
-    assert any(taken)
-    assert is_taken(verifier, token)
+    assert all(taken)
     assert issuer.count(JWKS) == 2
 
 
+def test_k04_nobody_waits_in_a_flood_while_the_issuer_is_away(
+    issuer: FakeIssuer, follow: Callable[..., TokenVerifier], timer: Timer
+) -> None:
+    """But the one who looks for all: a flood must not take the threads of an application."""
+    verifier, good = follow(cool_down=10), issuer.mint()
+    verify(verifier, good)
+    issuer.fail("slow", JWKS)
+    with pytest.raises(UnknownKey):  # waits, and learns that the issuer is away
+        verify(verifier, stranger(issuer, "first"))
+    timer.ahead += 11
+    waiting = []
+
+    async def wait(future: Any) -> Any:
+        waiting.append(future)
+        return future.result()
+
+    def ask(number: int) -> None:
+        runtime = Runtime(io=inline, wait=wait, loop=False)
+        with pytest.raises(UnknownKey):
+            run_sync(verifier.averify(stranger(issuer, f"kid-{number}"), runtime))
+
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(ask, range(32)))
+    assert len(waiting) == 1
+    assert is_taken(verifier, good)
+
+
 POISONED = {
-    "private": {"keys": [{**fixed_key()._jwk(fixed_key()._private), "kid": "evil"}]},
-    "symmetric": {"keys": [{"kty": "oct", "k": "AAAA" * 16, "kid": "evil", "alg": "HS256"}]},
-    "twice the same kid": {"keys": 2 * [{**fixed_key().public_jwk(), "kid": "evil"}]},
-    "no keys": {"keys": []},
-    "no list": {"keys": {}},
-    "none usable": {"keys": [{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "evil"}]},
+    "private": [{**ATTACKER._jwk(ATTACKER._private), "kid": "evil"}],
+    "symmetric": [{"kty": "oct", "k": "AAAA" * 16, "kid": "evil", "alg": "HS256"}],
+    "private beside a public one": [EVIL, {**fixed_key()._jwk(fixed_key()._private), "kid": "x"}],
+    "symmetric beside a public one": [EVIL, {"kty": "oct", "k": "AAAA" * 16, "kid": "x"}],
+    "twice the same kid": 2 * [EVIL],
+    "two keys for one kid": [EVIL, {**fixed_key().public_jwk(), "kid": "evil"}],
+    "far too many": [EVIL, *({"kty": "EC", "kid": str(n)} for n in range(256))],
+    "for encryption": [{**EVIL, "use": "enc"}],
+    "for something else": [{**EVIL, "key_ops": ["encrypt", "wrapKey"]}],
+    "alg of another kind of key": [{**EVIL, "alg": "RS256"}],
+    "alg none": [{**EVIL, "alg": "none"}],
+    "weak": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "evil"}],
+    "no point of the curve": [{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "evil"}],
+    "elsewhere": [{"kty": "EC", "kid": "evil", "x5u": "https://evil.example.com/key.pem"}],
+    "no keys": [],
+    "no list": {"evil": EVIL},
+    "no object": "evil",
 }
 
 
@@ -297,11 +344,81 @@ def test_k05_a_poisoned_set_changes_nothing(
 ) -> None:
     verifier, good = follow(), issuer.mint()
     verify(verifier, good)
-    issuer.answers[JWKS] = Response(200, (), json.dumps(POISONED[poison]).encode())
+    document = {"keys": POISONED[poison]}
+    issuer.answers[JWKS] = Response(200, (), json.dumps(document).encode())
     with pytest.raises(UnknownKey):
-        verify(verifier, stranger(issuer, "evil"))
+        verify(verifier, forged(issuer))
     assert issuer.count(JWKS) == 2
     assert is_taken(verifier, good)
+    issuer.recover()
+    issuer.rotate()  # the next good set is taken again
+    eventually(lambda: is_taken(verifier, issuer.mint()))
+
+
+def test_k05_the_forged_token_of_that_attack_is_otherwise_good(
+    issuer: FakeIssuer, follow: Callable[..., TokenVerifier]
+) -> None:
+    """It is the set that is refused: an issuer may publish such a key."""
+    document = {"keys": [EVIL, issuer.server.keys.signing_key().public_jwk()]}
+    issuer.answers[JWKS] = Response(200, (), json.dumps(document).encode())
+    assert is_taken(follow(), forged(issuer))
+
+
+def test_k05_a_set_of_many_megabytes_is_not_read(
+    issuer: FakeIssuer, follow: Callable[..., TokenVerifier], caplog: pytest.LogCaptureFixture
+) -> None:
+    verifier, good = follow(), issuer.mint()
+    verify(verifier, good)
+    filler = json.dumps({"keys": [EVIL], "filler": "x" * 5_000_000}).encode()
+    issuer.answers[JWKS] = Response(200, (), filler)
+    with pytest.raises(UnknownKey):
+        verify(verifier, stranger(issuer, "evil"))
+    assert "more than 4194304 bytes" in caplog.text
+    assert is_taken(verifier, good)
+
+
+def test_k05_a_kid_that_names_another_key_now_does_not_vouch_for_old_tokens(
+    issuer: FakeIssuer, follow: Callable[..., TokenVerifier]
+) -> None:
+    """Not even for those that were verified before."""
+    verifier, good = follow(), issuer.mint()
+    verify(verifier, good)
+    kid = issuer.server.keys.signing_key().kid
+    document = {"keys": [{**ATTACKER.public_jwk(), "kid": kid}]}
+    issuer.answers[JWKS] = Response(200, (), json.dumps(document).encode())
+    with pytest.raises(UnknownKey):
+        verify(verifier, stranger(issuer, "makes it look again"))
+    with pytest.raises(InvalidToken):
+        verify(verifier, good)
+
+
+@pytest.mark.parametrize("path", [METADATA, JWKS, FEED])
+def test_k03_a_redirect_to_another_host_is_not_followed(
+    issuer: FakeIssuer, follow: Callable[..., TokenVerifier], path: str
+) -> None:
+    genuine = issuer.answer(path, Request("GET"))  # which does not count with such a status
+    with FakeIssuer() as evil:
+        for status in (301, 302, 303, 307, 308):
+            location = ("location", evil.url + path)
+            issuer.answers[path] = Response(status, (*genuine.headers, location), genuine.body)
+            assert not is_taken(follow(when_stale="refuse"), issuer.mint())
+        assert evil.requests == []
+        assert issuer.count(path) >= 5
+
+
+@pytest.mark.parametrize("member", ["jku", "x5u", "jwk"])
+def test_k03_no_token_says_where_its_key_is(
+    issuer: FakeIssuer, follow: Callable[..., TokenVerifier], member: str
+) -> None:
+    verifier = follow()
+    verify(verifier, issuer.mint())
+    with FakeIssuer() as evil:
+        value = EVIL if member == "jwk" else evil.url + JWKS
+        header = {"alg": "ES256", "kid": "evil", "typ": "at+jwt", member: value}
+        signed = b64(json.dumps(header).encode()) + "." + issuer.mint().split(".")[1]
+        with pytest.raises(InvalidToken):
+            verify(verifier, f"{signed}.{b64(ATTACKER.sign(signed.encode()))}")
+        assert evil.requests == []
 
 
 def test_k05_a_bad_key_beside_good_ones_is_left_out(

@@ -84,11 +84,10 @@ class Administration:
             raise self._absent("client", f"{client_id!r}")
         return client
 
-    def add_client(self, client: Client) -> None:
-        """Register a client.
+    def check_client(self, client: Client) -> None:
+        """Refuse a client that does not fit the server.
 
         Raises:
-            Refused: Its id is taken.
             ConfigurationError: Its tokens would live longer than the server lets any.
         """
         limit = self.max_access_token_ttl
@@ -98,6 +97,15 @@ class Administration:
                 f"access tokens of client {client.client_id!r} may not live for more than {limit} "
                 "seconds",
             )
+
+    def add_client(self, client: Client) -> None:
+        """Register a client.
+
+        Raises:
+            Refused: Its id is taken.
+            ConfigurationError: It does not fit the server; see `check_client`.
+        """
+        self.check_client(client)
         if not _settled(self._registry.add, client):
             raise Refused(f"there is a client {client.client_id!r} already")
 

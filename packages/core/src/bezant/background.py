@@ -45,6 +45,11 @@ class Background:
         self._thread: Thread | None = None
         self._hurried = self._working = False
 
+    @property
+    def busy(self) -> bool:
+        """Whether a round is going on, or is about to."""
+        return self._hurried or self._working
+
     def start(self) -> None:
         """Start the thread, unless it runs."""
         with self._changed:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bezant.keyring import KeyInfo
     from bezant.stores import Authorization
 
-__all__ = ["ago", "describe_client", "describe_key", "describe_session", "moment"]
+__all__ = ["ago", "describe_client", "describe_key", "describe_session", "moment", "visible"]
 
 
 def describe_client(client: Client) -> dict[str, Any]:
@@ -91,3 +91,8 @@ def ago(seconds: float, now: float) -> str:
             span = f"{count} {unit}{'s' if count > 1 else ''}"
             return f"{span} ago" if seconds <= now else f"in {span}"
     return "now"
+
+
+def visible(text: str) -> str:
+    """Text from anywhere, fit for a terminal: what would steer the terminal is written out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

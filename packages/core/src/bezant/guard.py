@@ -37,7 +37,7 @@ class ResourceGuard:
         realm: What the challenge calls the protected space.
         resource_metadata: URL of this resource's metadata, named in every challenge (RFC 9728
             section 5.1).
-        events: Told of refused tokens.
+        events: Told of refused tokens; by default nobody, until somebody subscribes.
         endpoints: What the application serves beside its resources.
 
     Raises:
@@ -62,7 +62,7 @@ class ResourceGuard:
         self.realm: str = realm
         self.resource_metadata: str | None = resource_metadata
         self.endpoints: tuple[Endpoint, ...] = tuple(endpoints)
-        self._events = events or Events()
+        self.events: Events = events or Events()
 
     async def authenticate(
         self, authorization: Sequence[str], runtime: Runtime, requirement: Requirement | None = None
@@ -97,7 +97,7 @@ class ResourceGuard:
         try:
             return await self.verifier.averify(token, runtime)
         except InvalidToken as error:
-            self._events.emit(TokenRejected(at=self.verifier.clock(), reason=error.detail))
+            self.events.emit(TokenRejected(at=self.verifier.clock(), reason=error.detail))
             raise
         except StoreUnavailable as error:
             raise TemporarilyUnavailable(detail=str(error)) from error

@@ -27,6 +27,7 @@ __all__ = [
     "parse_form",
     "printable",
     "read_form",
+    "unreadable_body",
 ]
 
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -64,7 +65,7 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
     """Pairs in order, names in lower case."""
     body: bytes = b""
-    """As received. An adapter may stop reading at ``ServerConfig.max_body_size + 1`` bytes."""
+    """As received. An adapter may stop reading after one byte more than ``Endpoint.max_body``."""
     query: str = ""
     """The raw query string, without the question mark."""
     address: str = ""
@@ -240,3 +241,8 @@ def error_response(error: OAuthError) -> Response:
     if error.description:
         document["error_description"] = error.description
     return json_response(error.status, document, (*NO_STORE, *error.headers))
+
+
+def unreadable_body() -> Response:
+    """The answer to a request whose body broke off, or is not encoded as its headers say."""
+    return error_response(InvalidRequest("the body cannot be read"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from bezant.descriptions import visible
 from bezant.encoding import b64url_decode, json_object
 from bezant.errors import InvalidGrant, InvalidToken
 from bezant.refresh_tokens import PREFIX
@@ -65,12 +66,12 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The value for people."""
+        """The value for people, fit for a terminal."""
         if self.name in _TIMES and type(self.value) in {int, float}:
             return _moment(self.value)
         if isinstance(self.value, list):
-            return ", ".join(map(str, self.value)) or "-"
-        return str(self.value)
+            return visible(", ".join(map(str, self.value))) or "-"
+        return visible(str(self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,9 @@ async def inspect(
 
 def explain(document: Mapping[str, Any]) -> tuple[Line, ...]:
     """The members of a header or of claims, with their meanings."""
-    return tuple(Line(name, value, MEANINGS.get(name, "")) for name, value in document.items())
+    return tuple(
+        Line(visible(name), value, MEANINGS.get(name, "")) for name, value in document.items()
+    )
 
 
 def issuer_of(token: str) -> str | None:
@@ -248,7 +251,7 @@ def _spent(session: Authorization, generation: int, now: float) -> str | None:
 
 
 def _names(audience: Any) -> str:
-    return " or ".join(audience) if isinstance(audience, list) else str(audience)
+    return visible(" or ".join(map(str, audience if isinstance(audience, list) else [audience])))
 
 
 def _moment(seconds: float) -> str:

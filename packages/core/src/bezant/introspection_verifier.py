@@ -95,8 +95,8 @@ class IntrospectionVerifier(Verifier):
                 raise ConfigurationError(name, "must not be negative")
         if timeout <= 0:
             raise ConfigurationError("timeout", "must be more than 0 seconds")
-        self.issuers = (issuer,)
-        self.clock = clock
+        self.issuers: tuple[str, ...] = (issuer,)
+        self.clock: Callable[[], float] = clock
         self._profile = Profile(
             typ=ACCESS_TOKEN_TYPE,
             issuer=issuer,

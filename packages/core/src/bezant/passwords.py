@@ -415,5 +415,7 @@ def _step_back() -> None:
     """
     if sys.platform == "linux":
         thread = get_native_id()
+        if thread == os.getpid():
+            return  # the main thread: what a greenlet takes for a thread of its own
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + 10)

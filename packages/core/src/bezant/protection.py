@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from bezant.errors import ConfigurationError
 from bezant.guard import ResourceGuard
+from bezant.legacy import LegacyVerifier
 from bezant.resource_metadata import ResourceMetadata
 from bezant.runtime import Runtime
 from bezant.server import AuthorizationServer
@@ -23,7 +24,7 @@ def guard_for(
     audience: str | Iterable[str] | None = None,
     realm: str = "api",
     resource: str | None = None,
-    scopes: Iterable[str] = (),
+    scopes: Iterable[str] | None = None,
     resource_metadata: str | None = None,
 ) -> ResourceGuard:
     """Make the guard of an application.
@@ -36,7 +37,7 @@ def guard_for(
         realm: What the challenge calls the protected space.
         resource: The application's own URL: it then serves `ResourceMetadata`, named in every
             challenge. The guard's ``endpoints`` hold what to serve.
-        scopes: Scopes named in that document.
+        scopes: Scopes named in that document; by default those of the server.
         resource_metadata: URL of such a document that is served elsewhere.
 
     Raises:
@@ -45,18 +46,25 @@ def guard_for(
     if isinstance(source, AuthorizationServer):
         source.check(runtime)
         verifier: Verifier = source.verifier(audience)
+        if source.legacy is not None:
+            verifier = LegacyVerifier(verifier, source.legacy)
         events = source.events
+        if scopes is None:
+            scopes = source.config.scopes
     elif audience is not None:
         raise ConfigurationError("audience", "the verifier has one already")
     else:
         verifier, events = source, None
+    verifier.check(runtime)
     if resource is None:
         return ResourceGuard(
             verifier, realm=realm, resource_metadata=resource_metadata, events=events
         )
     if resource_metadata is not None:
         raise ConfigurationError("resource_metadata", "give either this or resource")
-    metadata = ResourceMetadata(resource, verifier.issuers, scopes=scopes, clock=verifier.clock)
+    metadata = ResourceMetadata(
+        resource, verifier.issuers, scopes=scopes or (), clock=verifier.clock
+    )
     return ResourceGuard(
         verifier,
         realm=realm,

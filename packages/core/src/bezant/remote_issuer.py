@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Callable
 from random import SystemRandom
+from threading import Lock
 from time import monotonic
 from typing import Final, Literal, TypeAlias
 
@@ -100,6 +101,7 @@ class RemoteIssuer(Source):
         self.view: RevocationView = RevocationView()
         self._keys_thread = Background("bezant-keys", self._read_keys, self._after_fork)
         self._feed_thread = Background("bezant-revocations", self._read_feed)
+        self._looking = Lock()
         self._keys_read = self._feed_read = self._looked = NEVER
         self._keys_failures = self._feed_failures = 0
         self._etag, self._etag_until = "", 0.0
@@ -160,10 +162,14 @@ class RemoteIssuer(Source):
             await runtime.wait(thread.round())
 
     async def _look_again(self, runtime: Runtime) -> bool:
-        if self._timer() - self._looked < self._cool_down:
-            return False
-        self._looked = self._timer()
-        await runtime.wait(self._keys_thread.round())
+        with self._looking:
+            if self._timer() - self._looked >= self._cool_down:
+                self._looked = self._timer()
+            elif self._keys_failures > 0 or not self._keys_thread.busy:
+                # Nobody waits for an issuer that is away. Perhaps they have come meanwhile.
+                return self._keys_read > self._looked
+            look = self._keys_thread.round()
+        await runtime.wait(look)
         return True
 
     # On the threads
@@ -242,6 +248,7 @@ class RemoteIssuer(Source):
         self._good_until = min(ends)
 
     def _after_fork(self) -> None:
+        self._looking = Lock()  # a thread of the parent may have held it
         self._good_until = NEVER  # so that the next token starts the threads
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
+from bezant.errors import ConfigurationError
 from bezant.keys import Key, KeySet
 from bezant.runtime import Runtime
 
 __all__ = ["RemoteKeys"]
+
+MAX_KEYS: Final = 256
+"""Keys in a set; one with more is not read: each could cost a line in the log."""
 
 
 class RemoteKeys:
@@ -27,8 +31,12 @@ class RemoteKeys:
         that what was verified with it stays verified.
 
         Raises:
-            ConfigurationError: The set is malformed, unsafe or useless; the keys stay as they are.
+            ConfigurationError: The set is malformed, unsafe, too large or useless; the keys stay as
+                they are.
         """
+        published = document.get("keys")
+        if isinstance(published, list) and len(published) > MAX_KEYS:
+            raise ConfigurationError("JWK Set", f"it holds more than {MAX_KEYS} keys")
         before, fresh = self._keys, KeySet.from_jwks(document)
         self._keys = KeySet(_known(before, key) or key for key in fresh)
 

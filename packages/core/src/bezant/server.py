@@ -26,6 +26,7 @@ from bezant.grants.client_credentials import ClientCredentialsGrant
 from bezant.grants.password import PasswordGrant
 from bezant.grants.refresh_token import RefreshTokenGrant
 from bezant.keyring import KeyRing
+from bezant.legacy import LegacyTokens
 from bezant.login import Accounts, HostAccounts, Login, StoredAccounts
 from bezant.passwords import HashingPool, PasswordHasher
 from bezant.refresh_tokens import RefreshTokens
@@ -67,6 +68,8 @@ class AuthorizationServer:
         get_user: Takes a subject, returns the `User` as of now or None.
         hasher: How passwords are hashed.
         grants: Further grants.
+        legacy: Tokens of another library that applications in this process take as well, for the
+            time of a cut-over; the endpoints do not.
         subscribers: Told of every event.
         clock: Seconds since the epoch.
 
@@ -85,6 +88,7 @@ class AuthorizationServer:
         get_user: Callable[[str], MaybeAwaitable[User | None]] | None = None,
         hasher: PasswordHasher | None = None,
         grants: Iterable[Grant] = (),
+        legacy: LegacyTokens | None = None,
         subscribers: Iterable[Callable[[Event], None]] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -93,6 +97,7 @@ class AuthorizationServer:
         self.stores: Stores = stores
         self.clock: Callable[[], float] = clock
         self.events: Events = Events(subscribers)
+        self.legacy: LegacyTokens | None = legacy
         self.hasher: PasswordHasher = hasher or PasswordHasher()
         self.hashing_pool: HashingPool = HashingPool()
         self._users = users
@@ -300,6 +305,7 @@ class AuthorizationServer:
                 post,
                 paths["token"],
                 self._answering(post, token),
+                max_body=limit,
                 summary="Get tokens (RFC 6749)",
             ),
             Endpoint(
@@ -307,6 +313,7 @@ class AuthorizationServer:
                 post,
                 paths["revocation"],
                 self._answering(post, revocation),
+                max_body=limit,
                 summary="End a token (RFC 7009)",
             ),
             Endpoint(
@@ -314,6 +321,7 @@ class AuthorizationServer:
                 post,
                 paths["introspection"],
                 self._answering(post, introspection),
+                max_body=limit,
                 summary="Is a token live? (RFC 7662)",
             ),
             Endpoint(

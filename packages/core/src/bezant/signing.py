@@ -2,9 +2,9 @@
 checklist).
 
 A *profile* per kind of token fixes its ``typ``, issuer, audience and required claims, so that no
-kind passes for another. The pre-parser is ours and strict; the signatures are made and checked by
-PyJWT's algorithm objects on keys prepared once. PyJWT's own ``decode`` is never called: it spends
-most of its time outside cryptography and lets through what RFC 8725 forbids.
+kind passes for another. The pre-parser is ours and strict; signatures are made by PyJWT's algorithm
+objects and checked by cryptography, on keys prepared once. PyJWT's own ``decode`` is never called:
+it spends most of its time outside cryptography and lets through what RFC 8725 forbids.
 """
 
 from __future__ import annotations
@@ -20,11 +20,16 @@ from bezant.keys import Key, KeySource
 
 __all__ = [
     "ACCESS_TOKEN_TYPE",
+    "LATEST",
     "Profile",
+    "check_audience",
     "check_claims",
+    "check_dates",
     "claimed_issuer",
+    "claimed_type",
     "decode",
     "encode",
+    "signed_claims",
 ]
 
 ACCESS_TOKEN_TYPE: Final = "at+jwt"
@@ -121,7 +126,22 @@ def decode(token: str, profile: Profile, keys: KeySource, now: float) -> tuple[d
     Raises:
         InvalidToken: It is not good. Only what a good signature covers is told apart in public.
     """
-    if len(token) > profile.max_size:
+    claims, key = signed_claims(token, profile.typ, keys, profile.max_size)
+    check_claims(claims, profile, now)
+    return claims, key
+
+
+def signed_claims(
+    token: str, typ: str, keys: KeySource, max_size: int
+) -> tuple[dict[str, Any], Key]:
+    """What a good signature covers, and the key that made it. No claim has been looked at: that is
+    for the caller.
+
+    Raises:
+        InvalidToken: It is malformed, of another ``typ``, oversized, or not signed by one of the
+            keys.
+    """
+    if len(token) > max_size:
         raise _refused("oversized")
     try:
         # Another dot would be in the payload's part, and refused there.
@@ -133,7 +153,7 @@ def decode(token: str, profile: Profile, keys: KeySource, now: float) -> tuple[d
     except ValueError:
         raise _refused("not a compact JWT") from None
 
-    if header.typ != profile.typ:
+    if header.typ != typ:
         raise _refused("wrong typ")
     key = keys.find(header.kid, header.algorithm)
     if key is None:
@@ -149,7 +169,6 @@ def decode(token: str, profile: Profile, keys: KeySource, now: float) -> tuple[d
         claims = json_object(payload)
     except ValueError:
         raise _refused("the claims are not one strict JSON object") from None
-    check_claims(claims, profile, now)
     return claims, key
 
 
@@ -163,6 +182,17 @@ def claimed_issuer(token: str) -> str:
     except (ValueError, IndexError):
         return ""
     return issuer if type(issuer) is str else ""
+
+
+def claimed_type(token: str) -> str:
+    """What stands in ``typ`` of a token that nobody has verified, as `Profile` has it; empty when
+    that cannot be read. Of use only to choose who verifies it.
+    """
+    try:
+        segment = token[:LONGEST].encode("ascii").partition(b".")[0]
+        return (_headers.get(segment) or _parse_header(segment)).typ
+    except ValueError:
+        return ""
 
 
 def _parse_header(segment: bytes) -> _Header:
@@ -188,14 +218,8 @@ def check_claims(claims: dict[str, Any], profile: Profile, now: float) -> None:
         raise _refused("wrong iss")
     audience = claims.get("aud")
     if profile.audience is None or type(audience) is not str or audience not in profile.audience:
-        _check_audience(audience, profile.audience)
-    if now >= _date(claims.get("exp"), "exp") + profile.leeway:
-        raise InvalidToken(
-            "the access token has expired; get a new one with the refresh token", detail="expired"
-        )
-    for name in ("iat", "nbf"):
-        if name in claims and _date(claims[name], name) > now + profile.leeway:
-            raise _refused(f"{name} is in the future")
+        check_audience(audience, profile.audience)
+    check_dates(claims, now, profile.leeway)
     for name in profile.required:
         if name not in claims:
             raise _refused(f"{name} is missing")
@@ -204,7 +228,21 @@ def check_claims(claims: dict[str, Any], profile: Profile, now: float) -> None:
             raise _refused(f"{name} is not a string")
 
 
-def _check_audience(audience: Any, expected: frozenset[str] | None) -> None:
+def check_dates(claims: dict[str, Any], now: float, leeway: float) -> None:
+    """``exp``, which must be there, and ``iat`` and ``nbf`` (RFC 7519 section 4.1.4 to 4.1.6)."""
+    if now >= _date(claims.get("exp"), "exp") + leeway:
+        raise InvalidToken(
+            "the access token has expired; get a new one with the refresh token", detail="expired"
+        )
+    for name in ("iat", "nbf"):
+        if name in claims and _date(claims[name], name) > now + leeway:
+            raise _refused(f"{name} is in the future")
+
+
+def check_audience(audience: Any, expected: frozenset[str] | None) -> None:
+    """``aud`` is one name or a list of names, and holds one that is expected (RFC 7519 section
+    4.1.3). None expects nothing in particular.
+    """
     names = [audience] if type(audience) is str else audience
     if not names or not _is_strings(names):
         raise _refused("aud is missing or malformed")

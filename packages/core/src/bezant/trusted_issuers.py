@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from bezant.errors import ConfigurationError, InvalidToken
 from bezant.principal import Principal
@@ -36,8 +36,8 @@ class TrustedIssuers(Verifier):
                 self._verifiers[issuer] = verifier
         if not self._verifiers:
             raise ConfigurationError("verifiers", "name the issuers whose tokens are taken")
-        self.issuers = tuple(self._verifiers)
-        self.clock = next(iter(self._verifiers.values())).clock
+        self.issuers: tuple[str, ...] = tuple(self._verifiers)
+        self.clock: Callable[[], float] = next(iter(self._verifiers.values())).clock
 
     async def averify(self, token: str, runtime: Runtime) -> Principal:
         """Verify with the verifier of the token's issuer."""
@@ -45,6 +45,11 @@ class TrustedIssuers(Verifier):
         if verifier is None:
             raise InvalidToken("the access token is not valid here", detail="wrong iss")
         return await verifier.averify(token, runtime)
+
+    def check(self, runtime: Runtime) -> None:
+        """Refuse a verifier that a framework cannot call."""
+        for verifier in self._verifiers.values():
+            verifier.check(runtime)
 
     def start(self) -> None:
         """Begin what the verifiers run in the background."""

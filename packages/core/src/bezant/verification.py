@@ -58,6 +58,28 @@ class Verifier(ABC):
             StoreUnavailable: What must be known to trust a token cannot be read.
         """
 
+    async def check_revoked(  # noqa: B027 (most know of none)
+        self, principal: Principal, runtime: Runtime
+    ) -> None:
+        """Refuse somebody whose tokens this verifier knows to be revoked, though another one has
+        verified theirs. By default it knows of none.
+
+        Args:
+            principal: What that token says.
+            runtime: How to wait and how to call stores.
+
+        Raises:
+            InvalidToken: They are revoked.
+            StoreUnavailable: What is revoked cannot be read.
+        """
+
+    def check(self, runtime: Runtime) -> None:  # noqa: B027 (most can be used anywhere)
+        """Refuse what a framework cannot call; adapters do this at set-up.
+
+        Raises:
+            ConfigurationError: Names the setting and the function.
+        """
+
     def start(self) -> None:  # noqa: B027 (most have nothing to start)
         """Begin what runs in the background, without waiting for it. Adapters call this when an
         application starts; otherwise the first token does it. It may be called several times.

@@ -69,8 +69,8 @@ class TokenVerifier(Verifier):
             leeway=leeway,
             max_size=max_token_size,
         )
-        self.issuers = (issuer,)
-        self.clock = clock
+        self.issuers: tuple[str, ...] = (issuer,)
+        self.clock: Callable[[], float] = clock
         self._keys = keys
         self._revocations = revocations
         self._sources = tuple(sources)
@@ -228,6 +228,20 @@ class TokenVerifier(Verifier):
                 raise
         return self.verify(token)
 
+    async def check_revoked(self, principal: Principal, runtime: Runtime) -> None:
+        """Refuse somebody whose tokens are revoked here, whoever verified them.
+
+        Raises:
+            InvalidToken: They are revoked.
+            StoreUnavailable: Revocations cannot be read, and what is known is too old to be
+                trusted.
+        """
+        for source in self._sources:
+            if source.due:
+                await source.refresh(runtime)
+        if self._revocations is not None and self._revocations.revokes(principal):
+            raise _revoked()
+
     def start(self) -> None:
         """Begin to follow the issuer."""
         for source in self._sources:
@@ -245,35 +259,35 @@ class TokenVerifier(Verifier):
             InvalidToken: It is malformed, forged, expired, revoked, or not meant for this resource
                 server.
         """
-        now = self.clock()
-        if self._cache is None:
-            principal, _ = self._verify(token, now)
+        now, cache = self.clock(), self._cache
+        if cache is None:
+            principal = self._verify(token, now)[0]
         else:
-            principal = self._recall(self._cache, token, now)
+            # Keyed by digest: the cache holds no token that a memory dump could give away.
+            sent = token[: self.profile.max_size + 1].encode("utf-8", "surrogatepass")
+            name = sha256(sent).digest()
+            entry = cache.get(name)
+            # Verified once is enough, unless the token or its key has died since.
+            if entry is None or now >= entry[2] or not self._keys.holds(entry[1]):
+                entry = self._verify(token, now)
+                cache.put(name, entry)
+            principal = entry[0]
         if self._revocations is not None and self._revocations.revokes(principal):
-            raise InvalidToken("the access token has been revoked", detail="revoked")
+            raise _revoked()
         return principal
-
-    def _recall(self, cache: _Cache, token: str, now: float) -> Principal:
-        """Verify, unless this token was verified before and neither it nor its key has died."""
-        # Keyed by digest: the cache holds no token that a memory dump could give away.
-        name = sha256(token[: self.profile.max_size + 1].encode("utf-8", "surrogatepass")).digest()
-        entry = cache.get(name)
-        if (
-            entry is None
-            or now >= entry[0].expires_at + self.profile.leeway
-            or not self._keys.holds(entry[1])
-        ):
-            entry = self._verify(token, now)
-            cache.put(name, entry)
-        return entry[0]
 
     def _verify(self, token: str, now: float) -> _Entry:
         claims, key = decode(token, self.profile, self._keys, now)
-        return Principal.from_claims(claims), key
+        principal = Principal.from_claims(claims)
+        return principal, key, principal.expires_at + self.profile.leeway
 
 
-_Entry = tuple[Principal, Key]
+def _revoked() -> InvalidToken:
+    return InvalidToken("the access token has been revoked", detail="revoked")
+
+
+_Entry = tuple[Principal, Key, float]
+"""Whose token it was, what it was signed with, and the moment until which it is good."""
 
 
 class _Cache:

@@ -33,5 +33,7 @@ class Endpoint:
     well_known: bool = False
     """Whether the path is one of ``/.well-known/``, which a prefix of the application must not move
     (RFC 8615)."""
+    max_body: int = 0
+    """Bytes of a body that it looks at. An adapter reads one more, so that the excess is seen."""
     summary: str = ""
     """One line for API documentation."""
