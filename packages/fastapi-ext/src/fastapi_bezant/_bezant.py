@@ -84,7 +84,7 @@ class Bezant:
             scopes=scopes or (),
             resource_metadata=resource_metadata,
         )
-        self.lifespan: StatelessLifespan[Any] = lifespan_of(self.server, self.guard.verifier)
+        self.lifespan: StatelessLifespan[Any] = lifespan_of(self.server, self.guard)
         self._scopes = dict(scopes or {})
         self._token_url, self._grants = token_url, grants
         self._protections: dict[object, Security] = {}

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import NoMatchFound, Route
 from starlette.types import Lifespan, Receive, Scope, Send, StatelessLifespan
 
-from bezant import AuthorizationServer, Verifier
+from bezant import AuthorizationServer, ResourceGuard
 from bezant.endpoints import Endpoint
 from bezant.http import Request
 from fastapi_bezant._http import RUNTIME, respond
@@ -20,12 +20,11 @@ class EndpointApp:
 
     Args:
         endpoint: The endpoint.
-        limit: Bytes of a body that core looks at; one more is read, so that core sees the excess.
     """
 
-    def __init__(self, endpoint: Endpoint, limit: int) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self._handler = endpoint.handler
-        self._limit = limit
+        self._limit = endpoint.max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await self._body(receive)
@@ -63,10 +62,9 @@ def router_of(server: AuthorizationServer, *, origin: bool = False) -> APIRouter
         origin: Only the well-known ones, as they are at the origin of the issuer's URL.
     """
     server.check(RUNTIME)
-    limit = server.config.max_body_size
     return APIRouter(
         routes=[
-            Route(e.path, EndpointApp(e, limit), name=_name(server, e.name, origin=origin))
+            Route(e.path, EndpointApp(e), name=_name(server, e.name, origin=origin))
             for e in (server.origin_endpoints if origin else server.endpoints)
         ],
         lifespan=lifespan_of(server),
@@ -74,15 +72,15 @@ def router_of(server: AuthorizationServer, *, origin: bool = False) -> APIRouter
 
 
 def routes_of(endpoints: Iterable[Endpoint]) -> list[Route]:
-    """Endpoints that read no body, as routes."""
-    return [Route(e.path, EndpointApp(e, 0), name=e.name) for e in endpoints]
+    """Endpoints as routes."""
+    return [Route(e.path, EndpointApp(e), name=e.name) for e in endpoints]
 
 
 def lifespan_of(
-    server: AuthorizationServer | None, verifier: Verifier | None = None
+    server: AuthorizationServer | None, guard: ResourceGuard | None = None
 ) -> StatelessLifespan[Any]:
-    """Checks where a server's routes are, makes its first key and starts what a verifier runs in
-    the background. It may run several times.
+    """Checks where a server's routes are, makes its first key and starts what a guard's verifier
+    runs in the background. It may run several times.
     """
 
     @asynccontextmanager
@@ -90,6 +88,8 @@ def lifespan_of(
         if server is not None:
             _check_place(app, server)
             await server.prepare(RUNTIME)
+        # Not before now: in a test, the guard may have got another verifier.
+        verifier = None if guard is None else guard.verifier
         if verifier is not None:
             verifier.start()
         yield
