@@ -1,0 +1,50 @@
+"""Flask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response
+
+from bezant import AuthorizationServer
+from flask_bezant import Bezant, get_principal, optional, require
+from tests.harness import ROUTES, Route, show
+from tests.harness.wsgi import WSGIClient
+
+if TYPE_CHECKING:
+    from bezant import Verifier
+
+
+class App(WSGIClient):
+    def __init__(self, source: AuthorizationServer | Verifier) -> None:
+        self._source = source
+        app, bezant = Flask(__name__), Bezant(source)
+        bezant.init_app(app)
+        if isinstance(source, AuthorizationServer):
+            app.register_blueprint(bezant.blueprint())
+        for number, (path, route) in enumerate(ROUTES.items()):
+            # One after the other, ``def`` and ``async def``.
+            view = _protected((_plain, _awaited)[number % 2](), route)
+            app.add_url_rule(path, endpoint=path, view_func=view)
+        super().__init__(app)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def _protected(view: Any, route: Route) -> Any:
+    return (optional if route.optional else require(*route.scopes, **route.options))(view)
+
+
+def _plain() -> Any:
+    def view() -> Response:
+        return Response(show(get_principal()), mimetype="application/json")
+
+    return view
+
+
+def _awaited() -> Any:
+    async def view() -> Response:
+        return Response(show(get_principal()), mimetype="application/json")
+
+    return view
