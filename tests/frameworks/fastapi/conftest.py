@@ -9,8 +9,8 @@ from fastapi_bezant import Bezant
 
 
 @pytest.fixture
-def tokens() -> TokenFactory:
-    return TokenFactory()
+def tokens(bezant_tokens: TokenFactory) -> TokenFactory:
+    return bezant_tokens
 
 
 @pytest.fixture

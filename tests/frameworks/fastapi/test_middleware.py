@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from bezant import Principal
 from bezant.testing import TokenFactory
+from bezant.testing.challenges import assert_challenge
 from fastapi_bezant import BearerMiddleware, BearerUser, Bezant
 from tests.frameworks.fastapi.calls import client, started
 
@@ -58,8 +59,7 @@ async def test_nobody_passes_as_nobody(app: FastAPI) -> None:
 async def test_a_bad_token_is_refused_before_the_application(app: FastAPI) -> None:
     async with client(app, "bad") as http:
         answer = await http.get("/nowhere")
-    assert answer.status_code == 401
-    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+    assert_challenge(answer, 401, error="invalid_token")
     assert answer.json()["error"] == "invalid_token"
 
 

@@ -8,26 +8,13 @@ from typing import Annotated, Any
 import pytest
 from fastapi import APIRouter, FastAPI, Request
 
-from bezant import AuthorizationServer, ConfigurationError, Principal, ServerConfig
-from bezant.stores.memory import MemoryStores, MemoryUserStore
+from bezant import AuthorizationServer, ConfigurationError, Principal
 from bezant.testing import TokenFactory
 from fastapi_bezant import Bezant, lifespans
 from tests.frameworks.fastapi.calls import HERE, client, started
-from tests.world import PASSWORD, SECRET_KEY, clients, hasher, make_world, people
+from tests.world import PASSWORD, SECRET_KEY, make_server, make_world
 
 METADATA = "/.well-known/oauth-authorization-server"
-
-
-def make_server(issuer: str = HERE, **config: Any) -> AuthorizationServer:
-    """A server without keys: nothing has prepared it."""
-    settings = ServerConfig(issuer=issuer, audience=("https://api.example.com",), **config)
-    return AuthorizationServer(
-        settings,
-        stores=MemoryStores(clients()),
-        secret_key=SECRET_KEY,
-        users=MemoryUserStore(people()),
-        hasher=hasher,
-    )
 
 
 def login() -> dict[str, str]:
