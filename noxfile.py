@@ -25,20 +25,52 @@ COVERAGE = RESULTS / "coverage"
 SUITE = ["suite"]  # the tag of what `test` runs
 
 CORE = ["packages/core"]
-FASTAPI = [*CORE, "packages/fastapi-ext"]
-SERVER = [*FASTAPI, "reference-server"]
-SOURCES = ["packages/core/src", "packages/fastapi-ext/src", "reference-server/src"]
-PUBLIC = ["bezant", "fastapi_bezant"]
-DISTRIBUTIONS = ["bezant", "fastapi-bezant", "bezant-server"]
+EXTENSIONS = [f"packages/{name}-ext" for name in ("fastapi", "flask", "django", "aiohttp")]
+SERVER = [*CORE, *EXTENSIONS, "reference-server"]  # the demo has an API of each framework
+ALL = [*CORE, *EXTENSIONS, "packages/pytest-ext", "reference-server"]
+SOURCES = [f"{package}/src" for package in ALL]
+PUBLIC = [
+    *("bezant", "fastapi_bezant", "flask_bezant", "django_bezant", "aiohttp_bezant"),
+    "pytest_bezant",
+]
+DISTRIBUTIONS = [
+    *("bezant", "fastapi-bezant", "flask-bezant", "django-bezant", "aiohttp-bezant"),
+    *("pytest-bezant", "bezant-server"),
+]
 LOCKS = ["tests", "core", "server", "bench", "lint", "typing", "e2e", "nox", "build"]
 
 # The matrix: a framework, the point in its history, the Python, what to install over the lock.
 CELLS = [
-    ("fastapi", "oldest", "3.11", ["fastapi==0.124.4"]),
-    ("fastapi", "middle", "3.12", ["fastapi==0.136.3"]),
+    ("fastapi", "0.124.4", "3.11", ["fastapi==0.124.4"]),
+    ("fastapi", "0.136.3", "3.12", ["fastapi==0.136.3"]),
     ("fastapi", "newest", "3.11", []),
+    ("fastapi", "newest", "3.12", []),
     ("fastapi", "newest", "3.13", []),
+    ("fastapi", "newest", "3.14", []),
+    ("fastapi", "newest", "3.15", []),
+    ("flask", "3.0.3", "3.11", ["flask==3.0.3"]),
+    ("flask", "3.0.3", "3.13", ["flask==3.0.3"]),
+    ("flask", "3.1.3", "3.11", ["flask==3.1.3"]),
+    ("flask", "3.1.3", "3.12", ["flask==3.1.3"]),
+    ("flask", "3.1.3", "3.13", ["flask==3.1.3"]),
+    ("flask", "newest", "3.14", []),
+    ("flask", "newest", "3.15", []),
+    ("django", "5.2.8", "3.11", ["django==5.2.8"]),
+    ("django", "5.2", "3.11", ["django~=5.2.19"]),
+    ("django", "5.2", "3.13", ["django~=5.2.19"]),
+    ("django", "6.0", "3.12", ["django~=6.0.0"]),
+    ("django", "6.1", "3.12", ["django~=6.1.0"]),
+    ("django", "6.1", "3.13", ["django~=6.1.0"]),
+    ("django", "newest", "3.14", []),
+    ("django", "newest", "3.15", []),
+    ("aiohttp", "3.11.18", "3.11", ["aiohttp==3.11.18"]),
+    ("aiohttp", "3.13.5", "3.12", ["aiohttp==3.13.5"]),
+    ("aiohttp", "newest", "3.11", []),
+    ("aiohttp", "newest", "3.13", []),
+    ("aiohttp", "newest", "3.14", []),
+    ("aiohttp", "newest", "3.15", []),
 ]
+FRAMEWORKS = [f"--framework={name}" for name in ("fastapi", "flask", "django", "aiohttp")]
 PYTHONS = sorted({python for _, _, python, _ in CELLS})
 
 
@@ -138,7 +170,7 @@ def build(session: nox.Session) -> None:
     session.install("--quiet", "--no-deps", *wheels)
     session.run("uv", "pip", "check")
     session.env["BEZANT_DIST"] = str(dist)
-    pytest(session, "--framework=fastapi", "tests/packaging", "tests/core", "tests/contract")
+    pytest(session, *FRAMEWORKS, "tests/packaging", "tests/core", "tests/contract")
 
 
 @nox.session(tags=SUITE, python="3.11")
@@ -149,7 +181,7 @@ def minimums(session: nox.Session) -> None:
         *("--resolution=lowest-direct", "--group=tests"),
         *(f"--reinstall-package={name}" for name in DISTRIBUTIONS),
     )
-    pytest(session, "--framework=fastapi", "tests/core", "tests/contract", "tests/frameworks")
+    pytest(session, *FRAMEWORKS, "tests/core", "tests/contract", "tests/frameworks")
 
 
 @nox.session(tags=SUITE)
@@ -178,7 +210,7 @@ def stores(session: nox.Session) -> None:
 )
 def tests(session: nox.Session, framework: str, versions: list[str]) -> None:
     """The contract, and what is particular to one framework, in one cell of the matrix."""
-    prepare(session, "tests", packages=[*CORE, f"packages/{framework}-ext"])
+    prepare(session, "tests", packages=[*CORE, f"packages/{framework}-ext", "packages/pytest-ext"])
     if versions:
         session.install("--quiet", *versions)
     pytest(session, f"--framework={framework}", "tests/contract", f"tests/frameworks/{framework}")
@@ -187,7 +219,7 @@ def tests(session: nox.Session, framework: str, versions: list[str]) -> None:
 @nox.session(tags=[*SUITE, "quick"])
 def typing(session: nox.Session) -> None:
     """mypy --strict on all sources and on a user's code; pyright on the public names."""
-    prepare(session, "tests", "typing", packages=SERVER)
+    prepare(session, "tests", "typing", packages=ALL)
     verify = ["pyright", "--ignoreexternal", "--verifytypes"]
     each(
         session,
@@ -198,15 +230,15 @@ def typing(session: nox.Session) -> None:
 
 @nox.session(tags=SUITE)
 def docs(session: nox.Session) -> None:
-    """Snippets run, generated pages are up to date, links lead somewhere."""
-    prepare(session, "tests", packages=SERVER)
-    pytest(session, "tests/docs")
+    """Snippets run, generated pages are up to date, links lead somewhere; the test kit."""
+    prepare(session, "tests", packages=ALL)
+    pytest(session, "tests/docs", "tests/frameworks/pytest")
 
 
 @nox.session(tags=[*SUITE, "quick"])
 def lint(session: nox.Session) -> None:
     """ruff, its formatter, and the arrows between packages."""
-    prepare(session, "lint", packages=SERVER)
+    prepare(session, "lint", packages=ALL)
     each(session, ["ruff", "check"], ["ruff", "format", "--check"], ["lint-imports", "--no-cache"])
 
 
@@ -220,6 +252,13 @@ def coverage(session: nox.Session) -> None:
 
 
 # ---- by hand -------------------------------------------------------------------------------
+
+
+@nox.session
+def contract(session: nox.Session) -> None:
+    """The contract in every harness, and a table of what it proves: rules, attacks, harnesses."""
+    prepare(session, "tests", packages=ALL)
+    pytest(session, "--framework=bare", *FRAMEWORKS, "-p", "tests.contract_table", "tests/contract")
 
 
 @nox.session

@@ -42,19 +42,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def harnesses_of(name: str) -> list[str]:
+    """The harnesses that go by a name: one, or all of a framework (``django``)."""
+    return [harness for harness in HARNESSES if name in {harness, harness.partition("_")[0]}]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Asked for by name, a framework must be there: a suite that skips proves nothing.
     for name in config.getoption("--framework"):
-        if name not in HARNESSES:
+        if not harnesses_of(name):
             raise pytest.UsageError(f"--framework={name}: there is {', '.join(HARNESSES)}")
-        if not available(name):
-            raise pytest.UsageError(f"--framework={name}: {HARNESSES[name].needs} is not installed")
+        for harness in harnesses_of(name):
+            if not available(harness):
+                needed = HARNESSES[harness].needs
+                raise pytest.UsageError(f"--framework={name}: {needed} is not installed")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what asks for ``harness`` in every framework, with every kind of stores."""
+    """Run what asks for ``harness`` in every framework, with every kind of stores; what asks for
+    ``framework``, once in each.
+    """
+    asked = metafunc.config.getoption("--framework")
+    chosen = [h for name in asked for h in harnesses_of(name)] or [*filter(available, HARNESSES)]
+    if "framework" in metafunc.fixturenames:
+        metafunc.parametrize("framework", chosen)
     if "harness" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--framework") or filter(available, HARNESSES)
         variants = [(name, kind) for name in chosen for kind in HARNESSES[name].stores]
         ids = ["-".join(filter(None, variant)) for variant in variants]
         metafunc.parametrize("harness", variants, ids=ids)

@@ -76,7 +76,7 @@ class Compared:
         ours, reference = answers
         assert ours.status == reference.status
         assert self._comparable(ours.body) == self._comparable(reference.body)
-        assert _headers(ours) == _headers(reference)
+        assert headers_of(ours) == headers_of(reference)
         return ours
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class Compared:
         return _SIGNATURE.sub(rb"\1", body) if self._random_signatures else body
 
 
-def _headers(response: Response) -> list[tuple[str, str]]:
+def headers_of(response: Response) -> list[tuple[str, str]]:
     return sorted(pair for pair in response.headers if pair[0] not in TRANSPORT)
 
 

@@ -1,8 +1,8 @@
 """One behaviour suite, many frameworks.
 
 A harness is one module with a class `App`: it builds an application of its framework that serves an
-authorization server's endpoints and `ROUTES`, and sends it requests. A new framework is one such
-module and one line in `HARNESSES`.
+authorization server's endpoints and `ROUTES`, or `ROUTES` alone for the tokens of a verifier, and
+sends it requests. A new framework is one such module and one line in `HARNESSES`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,21 @@ from bezant import Requirement
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bezant import AuthorizationServer, Principal
+    from bezant import AuthorizationServer, Principal, Verifier
     from bezant.http import Request, Response
+    from tests.harness.at_once import Answered, Asked
 
 
 class App(Protocol):
     """An application of some framework, and a client for it."""
 
-    def __init__(self, server: AuthorizationServer) -> None: ...
+    def __init__(self, source: AuthorizationServer | Verifier) -> None: ...
 
     def send(self, path: str, request: Request, /) -> Response:
         """What the application answers. Header names are in lower case."""
+
+    def send_all(self, requests: Asked, /) -> Answered:
+        """What it answers to requests that are made at once, and when."""
 
     def close(self) -> None: ...
 
@@ -129,6 +133,10 @@ class Harness:
 HARNESSES: Final[Mapping[str, Harness]] = {
     "bare": Harness("bezant", {"": lambda store: store}),
     "fastapi": Harness("fastapi_bezant", {"def": Blocking, "async-def": Awaited}),
+    "aiohttp": Harness("aiohttp_bezant", {"def": Blocking, "async-def": Awaited}),
+    "flask": Harness("flask_bezant", {"def": Blocking}),
+    "django_wsgi": Harness("django_bezant", {"def": Blocking}),
+    "django_asgi": Harness("django_bezant", {"def": Blocking, "async-def": Awaited}),
 }
 
 

@@ -6,9 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from bezant.http import Request, Response
+from tests.harness.at_once import in_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
+
+    from tests.harness.at_once import Answered, Asked
 
     Message = MutableMapping[str, Any]
     ASGIApp = Callable[
@@ -33,6 +36,9 @@ class ASGIClient:
 
     def send(self, path: str, request: Request, /) -> Response:
         return self._runner.run(self._send(path, request))
+
+    def send_all(self, requests: Asked, /) -> Answered:
+        return self._runner.run(in_loop(self._send, requests))
 
     def close(self) -> None:
         self._runner.run(self._stop())

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bezant import ResourceGuard
+from bezant import AuthorizationServer, guard_for
 from bezant.errors import OAuthError
 from bezant.http import Request, Response
 from bezant.runtime import SYNC, run_sync
 from tests.harness import ROUTES, show
+from tests.harness.at_once import in_threads
 
 if TYPE_CHECKING:
-    from bezant import AuthorizationServer
+    from bezant import Verifier
+    from tests.harness.at_once import Answered, Asked
 
 
 class App:
-    def __init__(self, server: AuthorizationServer) -> None:
-        server.check(SYNC)
-        self._server = server
-        self._guard = ResourceGuard(server.verifier(), events=server.events)
-        self._handlers = {endpoint.path: endpoint.handler for endpoint in server.endpoints}
+    def __init__(self, source: AuthorizationServer | Verifier) -> None:
+        self._source = source
+        self._guard = guard_for(source, SYNC)
+        endpoints = source.endpoints if isinstance(source, AuthorizationServer) else ()
+        self._handlers = {endpoint.path: endpoint.handler for endpoint in endpoints}
 
     def send(self, path: str, request: Request, /) -> Response:
         if path in ROUTES:
@@ -29,8 +31,11 @@ class App:
             return Response(answer.status, answer.headers, b"")
         return answer
 
+    def send_all(self, requests: Asked, /) -> Answered:
+        return in_threads(self.send, requests)
+
     def close(self) -> None:
-        self._server.close()
+        self._source.close()
 
     def _resource(self, path: str, request: Request) -> Response:
         route, authorization = ROUTES[path], request.header("authorization")

@@ -4,18 +4,19 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Response
 
-from bezant import AuthorizationServer, Principal
+from bezant import AuthorizationServer, Principal, Verifier
 from fastapi_bezant import Bezant
 from tests.harness import ROUTES, Route, show
 from tests.harness.asgi import ASGIClient
 
 
 class App(ASGIClient):
-    def __init__(self, server: AuthorizationServer) -> None:
-        self._server = server
-        app, bezant = FastAPI(), Bezant(server)
+    def __init__(self, source: AuthorizationServer | Verifier) -> None:
+        self._source = source
+        app, bezant = FastAPI(), Bezant(source)
         bezant.install(app)
-        app.include_router(bezant.router())
+        if isinstance(source, AuthorizationServer):
+            app.include_router(bezant.router())
         for number, (path, route) in enumerate(ROUTES.items()):
             # One after the other, ``def`` and ``async def``.
             app.get(path)((_plain, _awaited)[number % 2](_need(bezant, route)))
@@ -23,7 +24,7 @@ class App(ASGIClient):
 
     def close(self) -> None:
         super().close()
-        self._server.close()
+        self._source.close()
 
 
 def _need(bezant: Bezant, route: Route) -> Any:

@@ -7,6 +7,7 @@ import pkgutil
 import re
 import subprocess
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,16 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.frameworks.django.project import configure
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "bezant": ROOT / "packages/core",
+    "aiohttp-bezant": ROOT / "packages/aiohttp-ext",
+    "django-bezant": ROOT / "packages/django-ext",
     "fastapi-bezant": ROOT / "packages/fastapi-ext",
+    "flask-bezant": ROOT / "packages/flask-ext",
+    "pytest-bezant": ROOT / "packages/pytest-ext",
     "bezant-server": ROOT / "reference-server",
 }
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -89,22 +96,35 @@ class TestMetadata:
         assert (path / "src" / import_name(name) / "py.typed").is_file()
 
 
-def test_oldest_cells_of_the_matrix_are_the_floors() -> None:
+@pytest.mark.parametrize("extension", ["fastapi", "flask", "django", "aiohttp"])
+def test_the_matrix_begins_with_the_floor(extension: str) -> None:
     noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
-    floors = [r for r in requirements(load(PACKAGES["fastapi-bezant"])) if r.name == "fastapi"]
-    for floor in floors:
-        assert f'"oldest", "3.11", ["{str(floor).replace(">=", "==")}"]' in noxfile
+    needs = requirements(load(PACKAGES[f"{extension}-bezant"]))
+    (floor,) = {str(r.specifier).removeprefix(">=") for r in needs if r.name == extension}
+    first = re.search(rf'    \("{extension}", "(.*)", "3.11", \["(.*)"\]\),', noxfile)
+    assert first is not None
+    assert first.groups() == (floor, f"{extension}=={floor}")
+
+
+EXTRAS = {"drf": "rest_framework", "ninja": "ninja", "spectacular": "drf_spectacular"}
+"""Modules of the Django extension that are for users of another package, and its import name."""
 
 
 @pytest.mark.parametrize("name", public_modules())
 def test_names_that_a_module_promises_exist(name: str) -> None:
+    configure()  # models want a project
+    extra = EXTRAS.get(name.removeprefix("django_bezant."))
+    if extra is not None and find_spec(extra) is None:
+        with pytest.raises(ModuleNotFoundError, match=f"'{extra}"):
+            importlib.import_module(name)
+        return
     module = importlib.import_module(name)
     promised = getattr(module, "__all__", [])
     assert len(promised) == len(set(promised))
     assert [missing for missing in promised if not hasattr(module, missing)] == []
 
 
-@pytest.mark.parametrize("name", ["bezant", "fastapi_bezant"])
+@pytest.mark.parametrize("name", [import_name(n) for n in PACKAGES if n != "bezant-server"])
 def test_libraries_say_what_is_public(name: str) -> None:
     assert importlib.import_module(name).__all__
 

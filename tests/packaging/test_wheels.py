@@ -12,9 +12,13 @@ import pytest
 DIST = os.environ.get("BEZANT_DIST")
 ROOT = Path(__file__).parents[2]
 SOURCES = {
+    "aiohttp_bezant": ROOT / "packages/aiohttp-ext/src",
     "bezant": ROOT / "packages/core/src",
     "bezant_server": ROOT / "reference-server/src",
+    "django_bezant": ROOT / "packages/django-ext/src",
     "fastapi_bezant": ROOT / "packages/fastapi-ext/src",
+    "flask_bezant": ROOT / "packages/flask-ext/src",
+    "pytest_bezant": ROOT / "packages/pytest-ext/src",
 }
 
 pytestmark = pytest.mark.skipif(DIST is None, reason="nox -s build makes the wheels")
