@@ -1,4 +1,4 @@
-"""The demo: a server and a protected API on real ports, and the story of a token."""
+"""The demo: a server and four protected APIs on real ports, and the story of a token."""
 
 from bezant_server.demo.run import run_demo
 

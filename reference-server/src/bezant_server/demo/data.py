@@ -8,7 +8,19 @@ from typing import Final
 from bezant.clients import Client, ClientSecret
 from bezant_server.administration import Administration
 
-__all__ = ["ALICE", "BOB", "DOCS_CLIENT", "ROBOT", "SCOPES", "WEB", "Person", "fill"]
+__all__ = [
+    "ALICE",
+    "AUDIENCE",
+    "BOB",
+    "CAROL",
+    "DOCS_CLIENT",
+    "KIOSK",
+    "ROBOT",
+    "SCOPES",
+    "WEB",
+    "Person",
+    "fill",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +38,16 @@ BOB: Final = Person("bob", "bob-the-builder", "may read and write", ("viewer",))
 WEB: Final = Person("web", "web-demo-secret", "signs users in, refreshes")
 ROBOT: Final = Person("robot", "robot-demo-secret", "acts for itself, no user")
 DOCS_CLIENT: Final = "docs"
+CAROL: Final = Person("carol", "carol-of-the-bells", "has her account at the Flask API's issuer")
+KIOSK: Final = "kiosk"
+AUDIENCE: Final = "https://items.example.com"
+"""What all four APIs are called in tokens."""
 
 ROLES: Final = {"editor": ("items.delete",), "viewer": ()}
 SCOPES: Final = {"items:read": "See the items", "items:write": "Change the items"}
 
 
-def fill(at: Administration, audience: str) -> None:
+def fill(at: Administration) -> None:
     """Put everybody into an empty database."""
     for role, permissions in ROLES.items():
         at.directory.add_role(role, permissions)
@@ -50,18 +66,18 @@ def fill(at: Administration, audience: str) -> None:
             WEB.name,
             grants=signs_in,
             scopes=scopes,
-            audience=(audience,),
+            audience=(AUDIENCE,),
             secrets=(ClientSecret.of(WEB.password),),
         ),
         Client(
             ROBOT.name,
             grants=frozenset({"client_credentials"}),
             scopes=("items:read",),
-            audience=(audience,),
+            audience=(AUDIENCE,),
             secrets=(ClientSecret.of(ROBOT.password),),
         ),
         Client(
-            DOCS_CLIENT, grants=signs_in, scopes=scopes, audience=(audience,), auth_method="none"
+            DOCS_CLIENT, grants=signs_in, scopes=scopes, audience=(AUDIENCE,), auth_method="none"
         ),
     ):
         at.add_client(client)

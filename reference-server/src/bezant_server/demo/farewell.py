@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table
 
-from bezant_server.demo.api import has_docs
-from bezant_server.demo.data import ALICE, BOB, DOCS_CLIENT, ROBOT, WEB
-from bezant_server.demo.story import Place
+from bezant_server.demo.data import ALICE, BOB, CAROL, DOCS_CLIENT, KIOSK, ROBOT, WEB
+from bezant_server.demo.story import BOUND, Place
 
 __all__ = ["curl_lines", "farewell"]
 
@@ -60,7 +60,7 @@ def curl_lines(place: Place) -> list[str]:
         f'curl -s -H "Authorization: Bearer $TOKEN" {place.api}/me',
         f'curl -s -X DELETE -H "Authorization: Bearer $TOKEN" {place.api}/items/2',
         f"curl -s -u {WEB.name}:{WEB.password} {place.issuer}/oauth/revoke -d token=$TOKEN",
-        f'curl -s -i -H "Authorization: Bearer $TOKEN" {place.api}/items',
+        f'sleep {BOUND:.0f}; curl -s -i -H "Authorization: Bearer $TOKEN" {place.api}/items',
         (
             f"curl -s -u {ROBOT.name}:{ROBOT.password} {place.issuer}/oauth/token \\\n"
             "  -d grant_type=client_credentials"
@@ -74,11 +74,16 @@ def _urls(place: Place) -> list[tuple[str, ...]]:
         ("its metadata", f"{place.issuer}/.well-known/oauth-authorization-server"),
         ("its keys", f"{place.issuer}/oauth/jwks.json"),
         ("its counters", f"{place.issuer}/metrics"),
-        ("protected API", f"{place.api}/items"),
+        *((f"API in {name}", f"{url}/items") for name, url in place.apis.items()),
     ]
     if has_docs():
         urls.append(("API docs", f"{place.api}/docs"))
     return urls
+
+
+def has_docs() -> bool:
+    """Whether Swagger UI's files are on this machine (`pip install 'fastapi-bezant[docs]'`)."""
+    return find_spec("fastapi_offline") is not None
 
 
 def _people() -> list[tuple[str, ...]]:
@@ -87,6 +92,8 @@ def _people() -> list[tuple[str, ...]]:
         for user in (ALICE, BOB)
     ]
     rows += [(f"client {c.name}", c.password, c.about) for c in (WEB, ROBOT)]
+    rows.append((CAROL.name, CAROL.password, CAROL.about))
+    rows.append((f"client {KIOSK}", "none: it is public", "of the Flask API's issuer"))
     if has_docs():
         rows.append((f"client {DOCS_CLIENT}", "none: it is public", "for the API docs"))
     return rows

@@ -1,4 +1,4 @@
-"""Starting the demo's two servers, telling the story, and serving on."""
+"""Starting the demo's servers, telling the story, and serving on."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from rich.console import Console
 from starlette.types import ASGIApp
 
 from bezant.config import is_loopback
-from bezant.errors import ConfigurationError
+from bezant.errors import ConfigurationError, Refused
 from bezant.secret_key import SecretKeyRing
 from bezant_server.administration import administration
 from bezant_server.app import create_app
 from bezant_server.cli.output import print_json
-from bezant_server.demo.api import create_api
-from bezant_server.demo.data import SCOPES, fill
+from bezant_server.demo.apis.process import Order
+from bezant_server.demo.data import AUDIENCE, SCOPES, fill
 from bezant_server.demo.farewell import farewell
+from bezant_server.demo.resources import resource_apis
 from bezant_server.demo.story import Place, Story
 from bezant_server.demo.tellers import ForPeople, ForScripts
-from bezant_server.errors import Refused
 from bezant_server.logs import configure_logging
 from bezant_server.serving import listen, prepare, uvicorn_config
 from bezant_server.settings import Settings
@@ -62,7 +62,7 @@ def run_demo(console: Console, *, once: bool, host: str, port: int | None, as_js
         console: Where to tell the story.
         once: Whether to end after it.
         host: A loopback address.
-        port: The server's port; the API gets another one.
+        port: The server's port; the APIs get others.
         as_json: Whether to print JSON instead of a story.
 
     Raises:
@@ -75,7 +75,7 @@ def run_demo(console: Console, *, once: bool, host: str, port: int | None, as_js
     with _serving(host, port) as place:
         good = Story(place, teller).run()
         if isinstance(teller, ForScripts):
-            story = {"ok": good, "issuer": place.issuer, "api": place.api, "steps": teller.steps}
+            story = {"ok": good, "issuer": place.issuer, "apis": place.apis, "steps": teller.steps}
             print_json(story)
         else:
             farewell(console, place, good=good, staying=good and staying)
@@ -86,73 +86,68 @@ def run_demo(console: Console, *, once: bool, host: str, port: int | None, as_js
 
 @contextmanager
 def _serving(host: str, port: int | None) -> Iterator[Place]:
-    """The server and the API, in one event loop in a thread of its own."""
+    """The server, in an event loop in a thread of its own, and the APIs as processes."""
     with TemporaryDirectory(prefix="bezant-demo-") as directory:
         yield from _serving_from(Path(directory), host, port)
 
 
 def _serving_from(directory: Path, host: str, port: int | None) -> Iterator[Place]:
-    listener, api_listener = _listeners(host, port)
+    listener = _listener(host, port)
     at = f"[{host}]" if ":" in host else host
-    place = Place(
-        issuer=f"http://{at}:{listener.getsockname()[1]}",
-        api=f"http://{at}:{api_listener.getsockname()[1]}",
-    )
+    issuer = f"http://{at}:{listener.getsockname()[1]}"
     settings = DemoSettings(
         database_url=f"sqlite:///{directory / 'demo.db'}",
-        issuer=place.issuer,
+        issuer=issuer,
         secret_key=SecretKeyRing.generate(),
         scopes=SCOPES,
         log_level="error",
-        shutdown_timeout=1,
+        shutdown_timeout=5,
     )
     configure_logging(settings)
     ring = prepare(settings, lambda _: None)
     with administration(settings, lambda _: None) as administered:
-        fill(administered, place.api)
-    app = create_app(settings, ring)
-    api = create_api(app.server, place.api, f"{place.issuer}/oauth/token")
-    with _Running([(app, listener), (api, api_listener)], settings):
-        yield place
+        fill(administered)
+    order = Order(issuer, AUDIENCE, host, PREFERRED_PORT + 1 if port is None else 0)
+    with (
+        _Running(create_app(settings, ring), listener, settings),
+        resource_apis(order) as apis,
+    ):
+        yield Place(issuer, apis)
 
 
-def _listeners(host: str, port: int | None) -> tuple[socket.socket, socket.socket]:
-    """Two sockets: on the ports that people expect, or on any that are free."""
+def _listener(host: str, port: int | None) -> socket.socket:
+    """A socket: on the port that people expect, or on any that is free."""
     if port is not None:
-        return listen(host, port, "--port"), listen(host, 0, "--host")
+        return listen(host, port, "--port")
     try:
-        return listen(host, PREFERRED_PORT), listen(host, PREFERRED_PORT + 1)
+        return listen(host, PREFERRED_PORT)
     except ConfigurationError:
-        return listen(host, 0), listen(host, 0)
+        return listen(host, 0)
 
 
 class _Running:
-    """Applications that are served by a thread for as long as a block lasts."""
+    """An application that is served by a thread for as long as a block lasts."""
 
-    def __init__(self, apps: list[tuple[ASGIApp, socket.socket]], settings: Settings) -> None:
-        self._servers = [uvicorn.Server(uvicorn_config(app, settings)) for app, _ in apps]
-        self._sockets = [listener for _, listener in apps]
-        self._thread = Thread(target=asyncio.run, args=(self._serve(),), name="demo")
-
-    async def _serve(self) -> None:
-        pairs = zip(self._servers, self._sockets, strict=True)
-        await asyncio.gather(*(server.serve([listener]) for server, listener in pairs))
+    def __init__(self, app: ASGIApp, listener: socket.socket, settings: Settings) -> None:
+        self._server = uvicorn.Server(uvicorn_config(app, settings))
+        self._thread = Thread(
+            target=asyncio.run, args=(self._server.serve([listener]),), name="demo"
+        )
 
     def __enter__(self) -> None:
         self._thread.start()
         deadline = time.monotonic() + PATIENCE
-        while not all(server.started for server in self._servers):
+        while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > deadline:
                 self._stop()
-                raise Refused("the demo's servers did not start")
+                raise Refused("the demo's server did not start")
             time.sleep(0.01)
 
     def __exit__(self, *_: object) -> None:
         self._stop()
 
     def _stop(self) -> None:
-        for server in self._servers:
-            server.should_exit = True
+        self._server.should_exit = True
         self._thread.join()
 
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import httpx2
 
 from bezant.encoding import b64url_decode, json_object
-from bezant_server.demo.data import ALICE, BOB, WEB, Person
+from bezant_server.demo.data import ALICE, AUDIENCE, BOB, CAROL, KIOSK, WEB, Person
 
-__all__ = ["Place", "Story", "Teller"]
+__all__ = ["BOUND", "Place", "Story", "Teller"]
+
+
+BOUND: Final = 5.0
+"""Seconds within which all APIs must know of a revocation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the two servers are."""
+    """Where the server is, and the APIs by framework."""
 
     issuer: str
-    api: str
+    apis: Mapping[str, str]
+
+    @property
+    def api(self) -> str:
+        """The first of the APIs, where one is enough."""
+        return next(iter(self.apis.values()))
 
 
 class Teller(Protocol):
@@ -62,6 +72,7 @@ class Story:
                 self._look_into(tokens["access_token"])
                 self._use(tokens["access_token"])
                 self._enforce(tokens["access_token"])
+                self._another_issuer(tokens["access_token"])
                 renewed = self._refresh(tokens["refresh_token"])
                 self._revoke(renewed)
                 self._reuse()
@@ -108,22 +119,28 @@ class Story:
         )
         self._teller.claims(head, body)
         self._expect(
-            body["aud"] == self._place.api and body["permissions"] == ["items.delete"],
-            "It is meant for the API alone, and carries what Alice's role allows.",
+            body["aud"] == AUDIENCE and body["permissions"] == ["items.delete"],
+            "It is meant for the APIs alone, and carries what Alice's role allows.",
         )
 
     def _use(self, token: str) -> None:
         self._teller.step(
-            "The API takes the token",
-            "It verifies signature, issuer, audience, end of life and the scope items:read, "
-            "without asking the server.",
+            "Four frameworks take the token",
+            "Each API is a process of its own. It verifies signature, issuer, audience, end of "
+            "life and the scope items:read without asking the server.",
         )
-        answer = self._get(self._place.api + "/items", token)
-        self._expect(answer.status_code == 200, "Alice sees the items.")
+        for name, url in self._place.apis.items():
+            answer = self._get(url + "/items", token)
+            self._expect(answer.status_code == 200, f"Alice sees the items in {name}.")
 
         self._teller.step("No token, no items", "The API says what it wants (RFC 6750 section 3).")
-        answer = self._get(self._place.api + "/items")
-        self._expect(answer.status_code == 401, "401, with a challenge and nothing else.")
+        answers = [self._http.get(url + "/items") for url in self._place.apis.values()]
+        self._shown(answers[0])
+        self._expect(
+            all(answer.status_code == 401 for answer in answers)
+            and len({(a.content, a.headers["www-authenticate"]) for a in answers}) == 1,
+            "401, with the same challenge from all four, to the byte.",
+        )
 
     def _enforce(self, token: str) -> None:
         self._teller.step(
@@ -133,10 +150,40 @@ class Story:
         )
         answer = self._token(_password_of(BOB))
         bobs = answer.json().get("access_token", "")
-        answer = self._delete(self._place.api + "/items/1", bobs)
-        self._expect(answer.status_code == 403, "Bob is refused with 403.")
-        answer = self._delete(self._place.api + "/items/1", token)
-        self._expect(answer.status_code == 200, "Alice, an editor, may delete.")
+        for name, url in self._place.apis.items():
+            answer = self._delete(url + "/items/1", bobs)
+            self._expect(answer.status_code == 403, f"Bob is refused with 403 in {name}.")
+            answer = self._delete(url + "/items/1", token)
+            self._expect(answer.status_code == 200, f"Alice, an editor, may delete in {name}.")
+
+    def _another_issuer(self, token: str) -> None:
+        flask, aiohttp = self._place.apis["Flask"], self._place.apis["aiohttp"]
+        self._teller.step(
+            "Another issuer",
+            "The Flask API has token endpoints of its own, for Carol, who has no account at the "
+            "server. The aiohttp API trusts both issuers, by name; FastAPI and Django trust the "
+            "server only.",
+        )
+        answer = self._shown(
+            self._http.post(
+                flask + "/oauth/token", data={**_password_of(CAROL), "client_id": KIOSK}
+            )
+        )
+        carols = answer.json().get("access_token", "")
+        self._expect(answer.status_code == 200, "Carol gets a token from the Flask API.")
+        answer = self._get(aiohttp + "/me", carols)
+        self._expect(
+            answer.status_code == 200 and answer.json()["issuer"] == flask,
+            "The aiohttp API takes it.",
+        )
+        answer = self._get(aiohttp + "/me", token)
+        self._expect(
+            answer.status_code == 200 and answer.json()["issuer"] == self._place.issuer,
+            "It takes Alice's, too.",
+        )
+        for name in ("FastAPI", "Django"):
+            answer = self._http.get(self._place.apis[name] + "/me", headers=_bearer(carols))
+            self._expect(answer.status_code == 401, f"{name} refuses Carol's.")
 
     def _refresh(self, refresh_token: str) -> dict[str, Any]:
         self._teller.step(
@@ -162,11 +209,7 @@ class Story:
         )
         answer = self._client("/oauth/revoke", {"token": tokens["refresh_token"]})
         self._expect(answer.status_code == 200, "The session is ended.")
-        answer = self._get(self._place.api + "/items", tokens["access_token"])
-        self._expect(
-            answer.status_code == 401 and answer.json().get("error") == "invalid_token",
-            "The API refuses the access token.",
-        )
+        self._refused_everywhere(tokens["access_token"])
         answer = self._client("/oauth/introspect", {"token": tokens["access_token"]})
         self._expect(
             answer.status_code == 200 and answer.json() == {"active": False},
@@ -201,8 +244,24 @@ class Story:
             {"grant_type": "refresh_token", "refresh_token": third.get("refresh_token", "")}
         )
         self._expect(answer.status_code == 400, "The newest one has ended with it.")
-        answer = self._get(self._place.api + "/items", third.get("access_token", ""))
-        self._expect(answer.status_code == 401, "So have the access tokens.")
+        self._refused_everywhere(third.get("access_token", ""))
+
+    def _refused_everywhere(self, token: str) -> None:
+        """The APIs hear of it from the server's feed, and within five seconds."""
+        begun = time.monotonic()
+        waiting = dict(self._place.apis)
+        while waiting and time.monotonic() - begun < BOUND:
+            for name, url in [*waiting.items()]:
+                answer = self._http.get(url + "/items", headers=_bearer(token))
+                if answer.status_code == 401:
+                    del waiting[name]
+                    self._shown(answer)
+                    after = time.monotonic() - begun
+                    good = answer.json().get("error") == "invalid_token"
+                    self._expect(good, f"{name} refuses the access token, {after:.1f} s later.")
+            time.sleep(0.05)
+        for name in waiting:
+            self._expect(False, f"{name} takes the access token {BOUND:.0f} s later.")
 
     # Requests
 

@@ -17,12 +17,12 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from bezant_server.inspection import explain
+from bezant.inspection import explain
 
 __all__ = ["ForPeople", "ForScripts", "shortened"]
 
 _TOKENS: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+|bzr_[\w-]+")
-_SHOWN_HEADERS: Final = ("www-authenticate", "retry-after")
+_SHOWN_HEADERS: Final = ("WWW-Authenticate", "Retry-After")
 
 
 def shortened(text: str) -> str:
@@ -125,7 +125,7 @@ def _request_lines(request: httpx2.Request) -> Iterable[str]:
 def _response_lines(response: httpx2.Response) -> Iterable[str]:
     for name in _SHOWN_HEADERS:
         if name in response.headers:
-            yield f"{name.title()}: {response.headers[name]}"
+            yield f"{name}: {response.headers[name]}"
     document = response.json()
     for name, value in document.items():
         yield f"{name}: {shortened(value if isinstance(value, str) else json.dumps(value))}"
