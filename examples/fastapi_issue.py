@@ -21,14 +21,15 @@ config = ServerConfig(
     audience=("https://api.example.com",),
     scopes=SCOPES,
 )
-web = Client("web", frozenset({"password", "refresh_token"}), tuple(SCOPES), auth_method="none")
+client = Client("web", frozenset({"password", "refresh_token"}), tuple(SCOPES), auth_method="none")
 alice = User("1", "alice", PasswordHasher().hash("wonderland"), permissions=("items.delete",))
 server = AuthorizationServer(
     config,
-    stores=MemoryStores([web]),  # gone when the process ends; SQLStores stay
+    stores=MemoryStores([client]),  # gone when the process ends; SQLStores stay
     secret_key=os.environ.get("SECRET_KEY") or secrets.token_urlsafe(32),
     users=MemoryUserStore([alice]),
 )
+
 bezant = Bezant(server)
 app = FastAPI()
 bezant.install(app)

@@ -4,28 +4,25 @@ uvicorn --app-dir examples --port 8001 fastapi_protect:app
 Start fastapi_issue first: its tokens are good here.
 """
 
-import json
 import os
 from typing import Annotated
-from urllib.request import urlopen
 
 from fastapi import FastAPI
 
-from bezant import KeySet, Principal, TokenVerifier
+from bezant import Principal, TokenVerifier
 from fastapi_bezant import Bezant
 
 ISSUER = os.environ.get("ISSUER", "http://127.0.0.1:8000")
+AUDIENCE = "https://api.example.com"
 
-with urlopen(f"{ISSUER}/oauth/jwks.json") as answer:
-    keys = KeySet.from_jwks(json.load(answer))
-bezant = Bezant(TokenVerifier(issuer=ISSUER, audience="https://api.example.com", keys=keys))
+bezant = Bezant(TokenVerifier.from_issuer(ISSUER, audience=AUDIENCE))
 app = FastAPI()
 bezant.install(app)
-items = {1: "a gold coin", 2: "a silver coin"}
+items = {"1": "a gold coin", "2": "a silver coin"}
 
 
-@app.get("/items")
-def list_items(who: Annotated[Principal, bezant.require("items:read")]) -> dict[int, str]:
+@app.get("/items", dependencies=[bezant.require("items:read")])
+def list_items() -> dict[str, str]:
     return items
 
 
@@ -33,7 +30,7 @@ may_delete = bezant.require("items:write", permission="items.delete")
 
 
 @app.delete("/items/{item_id}", status_code=204, dependencies=[may_delete])
-def delete_item(item_id: int) -> None:
+def delete_item(item_id: str) -> None:
     items.pop(item_id, None)
 
 

@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60.0
@@ -34,9 +34,10 @@ def running(example: str, issuer: str | None = None) -> Iterator[httpx2.Client]:
     port = _free_port()
     here = f"http://127.0.0.1:{port}"
     command = (ROOT / "examples" / f"{example}.py").read_text().splitlines()[2]
-    program, *arguments = shlex.split(command)
+    words = shlex.split(command)
+    arguments = words[1:] if words[0] == "python" else ["-m", *words]
     process = subprocess.Popen(
-        [sys.executable, "-m", program, *arguments, f"--port={port}"],
+        [sys.executable, *arguments, f"--port={port}"],
         cwd=ROOT,
         env={**os.environ, "ISSUER": issuer or here, "SECRET_KEY": ""},
         stdout=subprocess.PIPE,
@@ -51,6 +52,16 @@ def running(example: str, issuer: str | None = None) -> Iterator[httpx2.Client]:
     finally:
         process.terminate()
         process.communicate()
+
+
+def eventually(true: Callable[[], bool], *, within: float) -> bool:
+    """Whether something becomes true within some seconds; asked again and again."""
+    deadline = time.monotonic() + within
+    while not true():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _answers(http: httpx2.Client, process: subprocess.Popen[bytes]) -> bool:

@@ -33,6 +33,30 @@ def test_python_on_a_page_is_a_file_that_tests_run(page: Path) -> None:
     assert text == reference.quote(text), "run `python -m tools.reference`"
 
 
+def test_every_snippet_is_on_a_page() -> None:
+    quoted = {name for page in PAGES for _, name in reference.QUOTED.findall(page.read_text())}
+    code = [*ROOT.glob("docs/snippets/*.py"), *ROOT.glob("examples/*.py")]
+    assert {str(file.relative_to(ROOT)) for file in code} <= quoted
+
+
+@pytest.mark.parametrize("name", ["fastapi", "flask", "django", "aiohttp"])
+def test_the_oldest_version_and_the_line_to_install(name: str) -> None:
+    package = ROOT / "packages" / f"{name}-ext"
+    needs = re.search(rf'"{name}>=([\d.]+)"', (package / "pyproject.toml").read_text())
+    assert needs is not None
+    assert f" {needs[1]} or newer. MIT" in (package / "README.md").read_text()
+    quickstart = f"quickstart-{name}.md"
+    (row,) = (
+        row
+        for row in (ROOT / "README.md").read_text().splitlines()
+        if name + "-bez" in row and quickstart in row
+    )
+    assert f" {needs[1]} and newer | `{name}-bezant` |" in row
+    for page in (package / "README.md", ROOT / "docs" / quickstart):
+        assert re.search(rf"^pip install '?{name}-bezant\b", page.read_text(), re.MULTILINE)
+    assert f"../../docs/{quickstart}" in (package / "README.md").read_text()
+
+
 @pytest.mark.parametrize("page", each_page())
 def test_links_lead_somewhere(page: Path) -> None:
     for link in LINK.findall(re.sub(BLOCK, "", page.read_text())):

@@ -1,17 +1,29 @@
-"""The code on the first page works as it stands there."""
+"""The code on the pages works as it stands there. What needs a Django project is with the tests of
+that framework.
+"""
 
 from __future__ import annotations
 
 import runpy
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import WSServerHandshakeError, web
+from aiohttp.test_utils import TestClient as AiohttpClient
+from aiohttp.test_utils import TestServer
 from starlette.testclient import TestClient
 
-from bezant import SecretKeyRing
+from aiohttp_bezant import setup
+from bezant import SecretKeyRing, Verifier
+from bezant.errors import InvalidToken
 from bezant.runtime import SYNC, run_sync
+from bezant.testing import TokenFactory
 from bezant.testing.issuer import FakeIssuer
+from tests.jose import compact, hmac_sha256
+from tests.running import eventually
 
 SNIPPETS = Path(__file__).parent.parent.parent / "docs" / "snippets"
 
@@ -54,6 +66,32 @@ def test_issuers(monkeypatch: pytest.MonkeyPatch) -> None:
         verifier.close()
 
 
+def test_legacy(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, secret = int(time.time()), "the secret of the old library, 42 characters"
+    monkeypatch.setenv("OLD_SECRET", secret)
+    monkeypatch.setenv("CUT_OVER_ENDS", datetime.fromtimestamp(now + 3600, UTC).isoformat())
+    claims = {"sub": "7", "type": "access", "exp": now + 600}
+    old = compact({"alg": "HS256", "typ": "JWT"}, claims, hmac_sha256(secret.encode()))
+    with FakeIssuer() as issuer:
+        verifier = with_issuer("legacy.py", issuer)["verifier"]
+        new = issuer.mint(scopes=["items:write"])
+        assert run_sync(verifier.averify(new, SYNC)).scopes == {"items:write"}
+        assert run_sync(verifier.averify(old, SYNC)).scopes == {"items:read"}
+        issuer.revoke("client", "legacy")
+        eventually(lambda: is_refused(verifier, old), within=10)
+        assert is_refused(verifier, old)
+        assert run_sync(verifier.averify(new, SYNC)).subject == "alice"
+        verifier.close()
+
+
+def is_refused(verifier: Verifier, token: str) -> bool:
+    try:
+        run_sync(verifier.averify(token, SYNC))
+    except InvalidToken:
+        return True
+    return False
+
+
 def test_issue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEB_SECRET", "the secret of web")
     monkeypatch.setenv("ALICE_PASSWORD", "wonderland")
@@ -65,3 +103,41 @@ def test_issue(monkeypatch: pytest.MonkeyPatch) -> None:
         assert answer.status_code == 200, answer.text
         assert answer.json()["scope"] == "items:read"
         assert http.get("/oauth/jwks.json").json()["keys"]
+
+
+async def test_aiohttp_views() -> None:
+    tokens = TokenFactory()
+    app = web.Application()
+    setup(app, tokens.verifier())
+    app.add_routes(runpy.run_path(str(SNIPPETS / "aiohttp_views.py"))["routes"])
+
+    def bearer(**claims: Any) -> dict[str, str]:
+        return {"authorization": f"Bearer {tokens.mint(**claims)}"}
+
+    reader = bearer(scopes=["items:read"])
+    async with AiohttpClient(TestServer(app)) as http:
+        assert await (await http.get("/hello")).text() == "hello stranger"
+        assert await (await http.get("/hello", headers=reader)).text() == "hello alice"
+        assert (await http.get("/hello", headers={"authorization": "Bearer x"})).status == 401
+        assert (await http.get("/items")).status == 401
+        assert await (await http.get("/items", headers=reader)).text() == "items for alice"
+        assert (await http.delete("/items", headers=reader)).status == 403
+        deleter = bearer(scopes=["items:write"], permissions=["items.delete"])
+        assert (await http.delete("/items", headers=deleter)).status == 204
+        async with http.ws_connect("/news", headers=reader) as socket:
+            assert await socket.receive_str() == "news for alice"
+        with pytest.raises(WSServerHandshakeError, match="403"):
+            await http.ws_connect("/news", headers=bearer())
+
+
+async def test_aiohttp_stores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "database"
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{file}")
+    monkeypatch.setenv("SECRET_KEY", SecretKeyRing.generate())
+    names = runpy.run_path(str(SNIPPETS / "aiohttp_stores.py"))
+    async with AiohttpClient(TestServer(names["app"])) as http:
+        first = await (await http.get("/oauth/jwks.json")).json()
+    names = runpy.run_path(str(SNIPPETS / "aiohttp_stores.py"))
+    async with AiohttpClient(TestServer(names["app"])) as http:
+        assert await (await http.get("/oauth/jwks.json")).json() == first
+    assert len(first["keys"]) == 1
