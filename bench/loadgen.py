@@ -44,6 +44,7 @@ class Group:
         self.head, _, self.body = self.requests[0].partition(HEAD_END)
         self.rate: float = plan["rate"]
         self.sent = 0
+        self.answers = 0
         self.latencies: list[float] = []
         self.errors = 0
         self.first_error = ""
@@ -98,6 +99,7 @@ class Connection:
         """Judge the complete answer and take the next token out of it."""
         answer, self.buffer = self.buffer, b""
         group = self.group
+        group.answers += 1
         good = answer[9:12] == b"200"
         if good and group.chained:
             found = NEXT_TOKEN.search(answer)
@@ -138,7 +140,6 @@ def run(plan: dict[str, Any]) -> dict[str, Any]:
     paced = [group for group in groups if group.rate]
 
     gc.disable()
-    cpu = time.process_time()
     while (now := clock()) < stop:
         timeout = stop - now
         for group in paced:
@@ -157,12 +158,11 @@ def run(plan: dict[str, Any]) -> dict[str, Any]:
                 connection.group.idle.append(connection)
             else:
                 connection.send(now)
-    busy = (time.process_time() - cpu) / (clock() - begin)
 
     return {
-        "busy": busy,
         "groups": {
             group.name: {
+                "answers": group.answers,
                 "latencies": sorted(group.latencies),
                 "errors": group.errors,
                 "first_error": group.first_error,

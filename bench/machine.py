@@ -68,18 +68,11 @@ def durable_writes(seconds: float = 0.5) -> float:
 
 
 PACKAGES = (
-    *("bezant", "fastapi-bezant", "bezant-server", "cryptography", "pyjwt", "joserfc", "fastapi"),
-    *(
-        "msgspec",
-        "starlette",
-        "uvicorn",
-        "uvloop",
-        "httptools",
-        "sqlalchemy",
-        "authx",
-        "fastapi-users",
-    ),
-    *("authlib", "flask", "django", "django-oauth-toolkit", "gunicorn"),
+    *("bezant", "fastapi-bezant", "flask-bezant", "django-bezant", "aiohttp-bezant"),
+    *("bezant-server", "cryptography", "pyjwt", "joserfc", "sqlalchemy", "uvicorn", "uvloop"),
+    *("httptools", "gunicorn", "fastapi", "starlette", "flask", "django", "djangorestframework"),
+    *("aiohttp", "authx", "fastapi-users", "flask-jwt-extended", "djangorestframework-simplejwt"),
+    *("django-oauth-toolkit", "aiohttp-jwt", "authlib"),
 )
 PROGRAMS = ("node", "glewlwyd")
 
@@ -106,6 +99,7 @@ def describe() -> list[tuple[str, str]]:
         ("disk", f"{durable_writes():,.0f} appends of 4 KiB with fdatasync per second"),
         ("load average", ", ".join(f"{value:.2f}" for value in os.getloadavg())),
         ("SQLite", sqlite3.sqlite_version),
+        ("Bezant", f"bezant[fast], {package('msgspec')}"),
         ("packages", ", ".join(filter(None, map(package, PACKAGES)))),
         ("programs", ", ".join(filter(None, map(program, PROGRAMS)))),
     ]

@@ -198,7 +198,7 @@ def run(*, quick: bool) -> Findings:
     reached = ratio(verify["HS256"][PYJWT], verify["HS256"][OURS])
     findings.targets.append(Target("verify HS256, times PyJWT", 5, reached))
     slowest = max(median(verify[algorithm][HIT]) for algorithm in ALGORITHMS)
-    findings.targets.append(Target("cache hit", 2, slowest * 1e6, at_most=True, unit=" us"))
+    findings.targets.append(Target("cache hit", 2, slowest * 1e6, sign="<=", unit=" us"))
     return findings
 
 

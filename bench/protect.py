@@ -1,21 +1,24 @@
-"""Suite `protect`: one FastAPI route under load, unprotected and protected, Bezant and peers."""
+"""Suite `protect`: one route under load, unprotected and protected, by Bezant and by peers, in
+every framework. `protect-flask` and its like are the parts of it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import protected_apps
+from bench import servers
 from bench.load import LoadError, Work, drive, get
 from bench.machine import workspace
 from bench.peers import Missing, exchange, need
 from bench.report import Findings, Table, Target
-from bench.servers import StartError, free_port, serving
+from bench.servers import StartError, free_port, processor_seconds, serving
 from bench.timing import Series, median, ratio, shuffled
-from bezant.keys import Key
 
 ALGORITHMS = ("HS256", "ES256")
 CONNECTIONS = 32
@@ -24,103 +27,242 @@ OPEN, OPEN_WITH_HEADER = "unprotected", "unprotected, the header sent all the sa
 
 @dataclass(frozen=True)
 class Application:
-    """One factory of `protected_apps` and what it needs installed."""
+    """One row: a function of the framework's module that makes an application."""
 
     title: str
-    factory: str
-    modules: Sequence[str] = ()
+    function: str
+    needs: Sequence[str] = ()
+    """Modules that have to be installed beside the framework's."""
+    token: str = ""
+    """The function of the same module that makes a token, where it has to be of another form."""
     protected: bool = True
 
 
-UNCACHED, DEPENDENCY, MIDDLEWARE = (
-    "Bezant, dependency, no cache",
-    "Bezant, dependency, cached",
-    "Bezant, middleware, cached",
+@dataclass(frozen=True)
+class Framework:
+    """What is measured in one framework, and what is wanted of it."""
+
+    title: str
+    module: str
+    needs: Sequence[str]
+    serve: Callable[[str, str, int], Sequence[str]]
+    """The command that serves an application, from module, function and port."""
+    applications: Sequence[Application]
+    fractions: Mapping[str, Mapping[str, float]]
+    """By row of Bezant and algorithm: the fraction of the unprotected route to reach."""
+    ahead: Mapping[str, Sequence[str]]
+    """By row of Bezant: the rows of peers that it must be ahead of."""
+
+
+def _uvicorn(module: str, function: str, port: int) -> list[str]:
+    options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--port", str(port)]
+    return [sys.executable, "-m", "uvicorn", "--factory", f"{module}:{function}", *options]
+
+
+def _gunicorn(module: str, function: str, port: int) -> list[str]:
+    return servers.gunicorn(f"{module}:{function}()", port)
+
+
+def _itself(module: str, function: str, port: int) -> list[str]:
+    return [sys.executable, "-m", module, function, str(port)]
+
+
+UNCACHED, CACHED, MIDDLEWARE = "Bezant, no cache", "Bezant, cached", "Bezant, middleware, cached"
+BY_HAND = "PyJWT by hand"
+FASTAPI_PEERS = ("OAuth2PasswordBearer and PyJWT", "authx", "fastapi-users, users in memory")
+FLASK_PEERS = (BY_HAND, "flask-jwt-extended")
+TOOLKIT, SIMPLEJWT = "django-oauth-toolkit, opaque tokens in SQLite", "DRF, simplejwt"
+REST_OPEN, REST_UNCACHED, REST_CACHED = (
+    "DRF, unprotected",
+    "DRF, Bezant, no cache",
+    "DRF, Bezant, cached",
 )
+AIOHTTP_PEERS = (BY_HAND, "aiohttp-jwt")
 
-APPLICATIONS = (
-    Application(OPEN, "unprotected", protected=False),
-    Application(UNCACHED, "bezant_dependency_uncached", ("bezant", "fastapi_bezant")),
-    Application(DEPENDENCY, "bezant_dependency", ("bezant", "fastapi_bezant")),
-    Application(MIDDLEWARE, "bezant_middleware", ("bezant", "fastapi_bezant")),
-    Application("OAuth2PasswordBearer and PyJWT", "pyjwt_dependency"),
-    Application("authx", "authx_dependency", ("authx",)),
-    Application("fastapi-users, users in memory", "fastapi_users_dependency", ("fastapi_users",)),
-)
+FRAMEWORKS = {
+    "fastapi": Framework(
+        "FastAPI",
+        "bench.protected.fastapi",
+        ("fastapi", "fastapi_bezant", "uvicorn", "uvloop", "httptools"),
+        _uvicorn,
+        (
+            Application(OPEN, "unprotected", protected=False),
+            Application(UNCACHED, "dependency_uncached"),
+            Application(CACHED, "dependency"),
+            Application(MIDDLEWARE, "middleware"),
+            Application(FASTAPI_PEERS[0], "pyjwt_dependency"),
+            Application(FASTAPI_PEERS[1], "authx_dependency", ("authx",), "authx_token"),
+            Application(
+                *(FASTAPI_PEERS[2], "fastapi_users_dependency"),
+                *(("fastapi_users",), "fastapi_users_token"),
+            ),
+        ),
+        fractions={
+            UNCACHED: {"HS256": 0.62, "ES256": 0.42},
+            CACHED: {"HS256": 0.75, "ES256": 0.75},
+            MIDDLEWARE: {"HS256": 0.88, "ES256": 0.88},
+        },
+        ahead={UNCACHED: FASTAPI_PEERS, CACHED: FASTAPI_PEERS},
+    ),
+    "flask": Framework(
+        "Flask",
+        "bench.protected.flask",
+        ("flask", "flask_bezant", "gunicorn"),
+        _gunicorn,
+        (
+            Application(OPEN, "unprotected", protected=False),
+            Application(UNCACHED, "decorator_uncached"),
+            Application(CACHED, "decorator"),
+            Application(FLASK_PEERS[0], "pyjwt_decorator"),
+            Application(FLASK_PEERS[1], "jwt_extended", ("flask_jwt_extended",)),
+        ),
+        fractions={UNCACHED: {"ES256": 0.52}, CACHED: {"HS256": 0.85, "ES256": 0.85}},
+        ahead={UNCACHED: FLASK_PEERS, CACHED: FLASK_PEERS},
+    ),
+    "django": Framework(
+        "Django",
+        "bench.protected.django",
+        ("django", "django_bezant", "gunicorn"),
+        _gunicorn,
+        (
+            Application(OPEN, "unprotected", protected=False),
+            Application(UNCACHED, "decorator_uncached"),
+            Application(CACHED, "decorator"),
+            Application(MIDDLEWARE, "middleware"),
+            Application(BY_HAND, "pyjwt_decorator"),
+            Application(TOOLKIT, "toolkit", ("oauth2_provider",), "toolkit_token"),
+            Application(REST_OPEN, "rest_unprotected", ("rest_framework",), protected=False),
+            Application(REST_UNCACHED, "rest_uncached", ("rest_framework",)),
+            Application(REST_CACHED, "rest", ("rest_framework",)),
+            Application(SIMPLEJWT, "simplejwt", ("rest_framework_simplejwt",), "simplejwt_token"),
+        ),
+        fractions={UNCACHED: {"ES256": 0.52}, CACHED: {"HS256": 0.85, "ES256": 0.85}},
+        ahead={
+            UNCACHED: (BY_HAND, TOOLKIT, SIMPLEJWT),
+            CACHED: (BY_HAND, TOOLKIT, SIMPLEJWT),
+            REST_UNCACHED: (SIMPLEJWT,),
+            REST_CACHED: (SIMPLEJWT,),
+        },
+    ),
+    "aiohttp": Framework(
+        "aiohttp",
+        "bench.protected.aiohttp",
+        ("aiohttp", "aiohttp_bezant", "uvloop"),
+        _itself,
+        (
+            Application(OPEN, "unprotected", protected=False),
+            Application(UNCACHED, "decorator_uncached"),
+            Application(CACHED, "decorator"),
+            Application(MIDDLEWARE, "middleware"),
+            Application(AIOHTTP_PEERS[0], "pyjwt_middleware"),
+            Application(AIOHTTP_PEERS[1], "jwt_middleware", ("aiohttp_jwt",)),
+        ),
+        fractions={UNCACHED: {"ES256": 0.27}, CACHED: {"HS256": 0.80, "ES256": 0.80}},
+        ahead={UNCACHED: AIOHTTP_PEERS, CACHED: AIOHTTP_PEERS},
+    ),
+}
+"""By the name that chooses it on the command line."""
+
+Column = Mapping[str, Series]
+"""By row: requests per second of processor time, one value per round."""
 
 
-def run(*, quick: bool) -> Findings:
-    rounds, seconds = (2, 0.5) if quick else (7, 2.0)
+def run(*names: str, quick: bool) -> Findings:
+    """Measure the named frameworks, or all."""
     findings = Findings()
-    columns: dict[str, Mapping[str, Series]] = {}
-    for algorithm in ALGORITHMS:
-        columns[algorithm] = _measure(algorithm, rounds, seconds, findings.left_out)
-
-    names = [
-        name
-        for name in columns[ALGORITHMS[0]]
-        if any(name in column for column in columns.values())
-    ]
-    rows = [
-        (name, *(_cell(columns[algorithm], name) for algorithm in ALGORITHMS)) for name in names
-    ]
-    note = (
-        f"Requests per second on one core, {CONNECTIONS} connections; "
-        "in brackets the fraction of the unprotected route. "
-        "One token again and again: cached means every request but the first is a hit."
-    )
-    findings.tables.append(Table("A protected FastAPI route", ("", *ALGORITHMS), rows, note))
-    for algorithm, uncached in (("HS256", 0.62), ("ES256", 0.42)):
-        for name, wanted in ((UNCACHED, uncached), (DEPENDENCY, 0.75), (MIDDLEWARE, 0.88)):
-            findings.targets.append(_target(name, algorithm, wanted, columns[algorithm]))
+    for name in names or FRAMEWORKS:
+        findings.add(_run(FRAMEWORKS[name], quick=quick))
     return findings
 
 
+def _run(framework: Framework, *, quick: bool) -> Findings:
+    rounds, seconds = (2, 0.5) if quick else (7, 2.0)
+    findings, left_out = Findings(), dict[str, str]()
+    try:
+        need(*framework.needs)
+    except Missing as error:
+        findings.left_out[framework.title] = str(error)
+        columns: dict[str, Column] = {algorithm: {} for algorithm in ALGORITHMS}
+    else:
+        columns = {
+            algorithm: _measure(framework, algorithm, rounds, seconds, left_out)
+            for algorithm in ALGORITHMS
+        }
+        findings.tables.append(_table(framework, columns))
+    findings.left_out |= {f"{framework.title}: {row}": why for row, why in left_out.items()}
+    for algorithm, column in columns.items():
+        findings.targets += _targets(framework, algorithm, column)
+    return findings
+
+
+@dataclass(frozen=True)
+class _Load:
+    """One row, running."""
+
+    server: subprocess.Popen[bytes]
+    port: int
+    request: str
+
+    def rate(self, seconds: float) -> float:
+        """Requests per second of the server's processor time."""
+        before = processor_seconds(self.server)
+        work = Work("load", [self.request], CONNECTIONS)
+        answers = drive(self.port, work, seconds=seconds, warmup=0.3)["load"].answers
+        return answers / (processor_seconds(self.server) - before)
+
+
 def _measure(
-    algorithm: str, rounds: int, seconds: float, left_out: dict[str, str]
-) -> dict[str, Series]:
-    """Requests per second of every application, one value per round, all running side by side."""
-    key = Key.generate(algorithm).private_jwk().decode()
+    framework: Framework,
+    algorithm: str,
+    rounds: int,
+    seconds: float,
+    left_out: dict[str, str],
+) -> Column:
+    """Every row, one value per round, all running side by side."""
+    from bench.protected import new_key
+
+    key = new_key(algorithm)
     with contextlib.ExitStack() as stack, workspace("protect") as directory:
-        loads: dict[str, tuple[int, Work]] = {}
-        for application in APPLICATIONS:
+        loads: dict[str, _Load] = {}
+        for application in framework.applications:
+            title = application.title
             try:
-                port, token = _start(stack, directory, application, key)
+                need(*application.needs)
+                server, port, token = _start(stack, directory, framework, application, key)
             except (Missing, StartError, LoadError) as error:
-                if not application.protected:
+                if title == OPEN:
                     raise
-                left_out[application.title] = str(error)
+                left_out[title] = str(error)
                 continue
             header = {"Authorization": f"Bearer {token}"}
-            requests = get("/items", header if application.protected else {})
-            loads[application.title] = port, Work("load", [requests], CONNECTIONS)
-            if not application.protected:
-                loads[OPEN_WITH_HEADER] = port, Work("load", [get("/items", header)], CONNECTIONS)
+            sent = get("/items", header if application.protected else {})
+            loads[title] = _Load(server, port, sent)
+            if title == OPEN:
+                loads[OPEN_WITH_HEADER] = _Load(server, port, get("/items", header))
         series: dict[str, list[float]] = {name: [] for name in loads}
         for round_number in range(rounds):
             for name in shuffled(loads, round_number):
-                port, work = loads[name]
-                outcome = drive(port, work, seconds=seconds, warmup=0.3)["load"]
-                series[name].append(outcome.rate)
+                series[name].append(loads[name].rate(seconds))
     return dict(series)
 
 
 def _start(
-    stack: contextlib.ExitStack, directory: Path, application: Application, key: str
-) -> tuple[int, str]:
+    stack: contextlib.ExitStack,
+    directory: Path,
+    framework: Framework,
+    application: Application,
+    key: str,
+) -> tuple[subprocess.Popen[bytes], int, str]:
     """A running application and a token it takes; that it takes no other is tried here."""
-    need(*application.modules)
+    from bench import protected
+
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "--factory",
-        f"bench.protected_apps:{application.factory}",
-    ]
-    command += ["--port", str(port), "--loop", "uvloop", "--http", "httptools", "--no-access-log"]
-    stack.enter_context(serving(command, port=port, directory=directory, env={"BENCH_KEY": key}))
-    token = protected_apps.token_for(application.factory, key)
+    command = framework.serve(framework.module, application.function, port)
+    server = stack.enter_context(
+        serving(command, port=port, directory=directory, env={"BENCH_KEY": key})
+    )
+    module = importlib.import_module(framework.module) if application.token else protected
+    token: str = getattr(module, application.token or "token")(key)
     forged = token[:-8] + token[-8:].swapcase()
     for sent, good in ((token, True), (forged, not application.protected)):
         status, body = exchange(port, "GET", "/items", "", {"Authorization": f"Bearer {sent}"})
@@ -128,17 +270,38 @@ def _start(
             raise LoadError(
                 f"answered {status} to a {'good' if good else 'forged'} token: {body[:200]}"
             )
-    return port, token
+    return server, port, token
 
 
-def _cell(column: Mapping[str, Series], name: str) -> str:
-    if name not in column:
-        return "-"
-    return f"{median(column[name]):,.0f} ({ratio(column[name], column[OPEN]):.2f})"
+def _table(framework: Framework, columns: Mapping[str, Column]) -> Table:
+    def cell(column: Column, name: str) -> str:
+        if name not in column:
+            return "-"
+        return f"{median(column[name]):,.0f} ({ratio(column[name], column[OPEN]):.2f})"
+
+    names = dict.fromkeys(name for column in columns.values() for name in column)
+    rows = [(name, *(cell(column, name) for column in columns.values())) for name in names]
+    note = (
+        f"Requests per second of the server's processor time, {CONNECTIONS} connections; in "
+        "brackets the fraction of the unprotected route. "
+        "One token again and again: cached means every request but the first is a hit."
+    )
+    return Table(f"A protected route in {framework.title}", ("", *columns), rows, note)
 
 
-def _target(name: str, algorithm: str, wanted: float, column: Mapping[str, Series]) -> Target:
-    title = f"{name}, {algorithm}, fraction of unprotected"
-    if name not in column or OPEN not in column:
-        return Target(title, wanted, None, why_not="left out")
-    return Target(title, wanted, ratio(column[name], column[OPEN]))
+def _targets(framework: Framework, algorithm: str, column: Column) -> list[Target]:
+    """What is wanted with one algorithm, and what was reached."""
+    label = f"{framework.title}, {algorithm}: {{}}"
+    found = []
+    for row, fractions in framework.fractions.items():
+        if algorithm in fractions:
+            reached = ratio(column[row], column[OPEN]) if row in column else None
+            title = label.format(f"{row}, fraction of unprotected")
+            found.append(Target(title, fractions[algorithm], reached, why_not="left out"))
+    for row, peers in framework.ahead.items():
+        leads = [
+            ratio(column[row], column[peer]) for peer in peers if row in column and peer in column
+        ]
+        title = label.format(f"{row}, times the quickest peer")
+        found.append(Target(title, 1, min(leads, default=None), sign=">", why_not="left out"))
+    return found

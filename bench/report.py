@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
+
+SIGNS: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+}
+"""How what is reached may compare with what is wanted."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class Target:
     name: str
     wanted: float
     reached: float | None
-    at_most: bool = False
+    sign: str = ">="
     unit: str = ""
     why_not: str = ""
 
@@ -32,13 +40,12 @@ class Target:
     def met(self) -> bool | None:
         if self.reached is None:
             return None
-        return self.reached <= self.wanted if self.at_most else self.reached >= self.wanted
+        return SIGNS[self.sign](self.reached, self.wanted)
 
     def cells(self) -> tuple[str, str, str, str]:
-        sign = "<=" if self.at_most else ">="
         verdict = {True: "yes", False: "no", None: "not measured"}[self.met]
         reached = self.why_not if self.reached is None else f"{self.reached:.2f}{self.unit}"
-        return self.name, f"{sign} {self.wanted:g}{self.unit}", reached, verdict
+        return self.name, f"{self.sign} {self.wanted:g}{self.unit}", reached, verdict
 
 
 @dataclass

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bench.load import HOST
+from bench.servers import StartError
 
 AUDIENCE = "https://api.example.com"
 SCOPE = "items:read"
@@ -89,11 +90,14 @@ class Peer:
 def exchange(
     port: int, method: str, path: str, body: str, headers: Mapping[str, str]
 ) -> tuple[int, str]:
-    """One request on a connection of its own."""
+    """One request on a connection of its own; raises `StartError` when nothing answers."""
     with contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=30)) as connection:
-        connection.request(method, path, body, dict(headers))
-        response = connection.getresponse()
-        return response.status, response.read().decode()
+        try:
+            connection.request(method, path, body, dict(headers))
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        except (OSError, http.client.HTTPException) as error:
+            raise StartError(f"it listened, but did not answer {method} {path}: {error}") from error
 
 
 def need(*modules: str) -> None:

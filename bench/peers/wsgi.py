@@ -1,19 +1,14 @@
-"""The Python peers: Authlib on Flask and django-oauth-toolkit, under gunicorn.
-
-One worker of four threads; not gunicorn's `sync` worker, which closes every connection and would
-be charged for it.
-"""
+"""The Python peers: Authlib on Flask and django-oauth-toolkit, under gunicorn."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 from pathlib import Path
 
 from bench.load import basic
 from bench.peers import CLIENT, SECRET, Peer, TokenServer, need
-from bench.servers import free_port, serving
+from bench.servers import free_port, gunicorn, serving
 
 
 def start(
@@ -26,27 +21,8 @@ def start(
 ) -> TokenServer:
     need("gunicorn", *modules)
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "--worker-class",
-        "gthread",
-        "--workers",
-        "1",
-        "--threads",
-        "4",
-    ]
-    command += [
-        "--bind",
-        f"127.0.0.1:{port}",
-        "--keep-alive",
-        "60",
-        "--log-level",
-        "error",
-        application,
-    ]
     env = {"BENCH_DATABASE": str(directory / f"{port}.db")}
+    command = gunicorn(application, port)
     stack.enter_context(serving(command, port=port, directory=directory, env=env))
     server = TokenServer(
         port, "/token", basic(CLIENT, SECRET), service_headers=basic("service", SECRET)
