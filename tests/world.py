@@ -191,6 +191,17 @@ def make_world(
     return world
 
 
+def make_server(issuer: str = API, **config: Any) -> AuthorizationServer:
+    """A server without keys: nothing has prepared it."""
+    return AuthorizationServer(
+        ServerConfig(issuer=issuer, audience=(API,), **config),
+        stores=MemoryStores(clients()),
+        secret_key=SECRET_KEY,
+        users=MemoryUserStore(people()),
+        hasher=hasher,
+    )
+
+
 def configured(**config: Any) -> pytest.MarkDecorator:
     """Run a test with these settings of the server."""
     return pytest.mark.parametrize("config", [config], ids=[""])
