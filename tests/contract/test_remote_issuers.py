@@ -98,7 +98,7 @@ def follow(serve: Make, issuer: FakeIssuer, timer: Timer) -> Callable[..., Pair]
     """Make applications that follow the issuer."""
 
     def make(**options: Any) -> Pair:
-        settings = {"audience": API, "timer": timer, "timeout": 0.5, **options}
+        settings = {"audience": API, "timer": timer, **options}
         return serve(lambda: TokenVerifier.from_issuer(issuer.url, **settings))
 
     return make

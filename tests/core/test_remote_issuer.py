@@ -58,7 +58,7 @@ def follow(issuer: FakeIssuer, timer: Timer) -> Iterator[Callable[..., TokenVeri
     made = []
 
     def make(**options: Any) -> TokenVerifier:
-        settings = {"audience": issuer.audience, "timeout": 0.5, "timer": timer, **options}
+        settings = {"audience": issuer.audience, "timer": timer, **options}
         made.append(TokenVerifier.from_issuer(issuer.url, **settings))
         return made[-1]
 
@@ -294,7 +294,7 @@ def test_k04_nobody_waits_in_a_flood_while_the_issuer_is_away(
     issuer: FakeIssuer, follow: Callable[..., TokenVerifier], timer: Timer
 ) -> None:
     """But the one who looks for all: a flood must not take the threads of an application."""
-    verifier, good = follow(cool_down=10), issuer.mint()
+    verifier, good = follow(cool_down=10, timeout=0.5), issuer.mint()
     verify(verifier, good)
     issuer.fail("slow", JWKS)
     with pytest.raises(UnknownKey):  # waits, and learns that the issuer is away
@@ -439,7 +439,7 @@ def test_k02_an_issuer_that_was_never_reached_is_not_trusted(
     issuer: FakeIssuer, follow: Callable[..., TokenVerifier], fault: Fault
 ) -> None:
     issuer.fail(fault)
-    verifier = follow()
+    verifier = follow(timeout=0.5)
     with pytest.raises(StoreUnavailable):
         verify(verifier, issuer.mint())
     issuer.recover()
@@ -450,7 +450,7 @@ def test_k02_an_issuer_that_was_never_reached_is_not_trusted(
 def test_k02_known_keys_survive_an_outage(
     issuer: FakeIssuer, follow: Callable[..., TokenVerifier], fault: Fault
 ) -> None:
-    verifier, good = follow(cache_size=0), issuer.mint()
+    verifier, good = follow(cache_size=0, timeout=0.5), issuer.mint()
     verify(verifier, good)
     issuer.fail(fault, JWKS)
     with pytest.raises(UnknownKey):
@@ -561,7 +561,8 @@ def test_it_is_known_without_a_call_for_each_request(
 def test_refuse_means_503_as_soon_as_the_bound_is_passed(
     issuer: FakeIssuer, follow: Callable[..., TokenVerifier], timer: Timer, fault: Fault
 ) -> None:
-    verifier, token = follow(when_stale="refuse", revocation_bound=1), issuer.mint()
+    verifier = follow(when_stale="refuse", revocation_bound=1, timeout=0.5)
+    token = issuer.mint()
     verify(verifier, token)
     issuer.fail(fault, FEED)
     timer.ahead += 1

@@ -113,6 +113,9 @@ class Bezant:
         Register it where the issuer's URL leads: ``url_prefix`` is the path of that URL. The
         well-known documents stay at the root, where clients look for them.
 
+        A hook of the application that reads the body of such a request, or its form, takes it from
+        the endpoint.
+
         Args:
             server: The server.
             name: Of the blueprint; each of an application needs its own.
