@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 from weakref import WeakSet
 
 __all__ = ["Background"]
@@ -54,6 +54,7 @@ class Background:
         """Start the thread, unless it runs."""
         with self._changed:
             if self._thread is None:
+                self._hurried = True
                 self._thread = Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
 
@@ -63,10 +64,10 @@ class Background:
         Returns:
             Done when that round has ended. All who ask meanwhile share it.
         """
-        self.start()
         future: Future[None] = Future()
         with self._changed:
             self._waiting.append(future)
+            self.start()  # whose first round is the one
             if not self._working:
                 self._hurried = True
                 self._changed.notify_all()
@@ -85,7 +86,7 @@ class Background:
             thread.join(timeout)
 
     def _run(self) -> None:
-        me = self._thread
+        me = current_thread()
         while self._thread is me:
             with self._changed:
                 self._hurried, self._working = False, True
