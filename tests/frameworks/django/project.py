@@ -10,6 +10,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
-    "rest_framework",
+    *(["rest_framework"] if find_spec("rest_framework") else []),  # an extra
     "django_bezant",
 ]
 MIDDLEWARE = [
