@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, text
 
 from bezant.clients import Client
-from bezant.config import is_loopback
 from bezant.errors import BezantError, ConfigurationError
 from bezant.runtime import SYNC, run_sync
 from bezant.secret_key import SecretKeyRing
 from bezant.stores.sql import SyncDatabase
 from bezant.stores.sql.units import reads
+from bezant.urls import is_loopback
 from bezant_server.administration import Administration
 from bezant_server.assembly import hasher
 from bezant_server.database import described, open_database, sqlite_file

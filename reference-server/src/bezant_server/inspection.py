@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 from bezant import inspection
-from bezant.config import is_loopback
 from bezant.errors import BezantError
 from bezant.inspection import Inspection, issuer_of
 from bezant.runtime import SYNC, run_sync
+from bezant.urls import is_loopback
 from bezant_server.administration import Administration, administration
 from bezant_server.secret_file import secret_source
 from bezant_server.settings import Settings

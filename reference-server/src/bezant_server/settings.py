@@ -18,7 +18,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from bezant.config import ServerConfig, check_issuer, is_loopback
+from bezant.config import ServerConfig, check_issuer
+from bezant.urls import is_loopback
 from bezant.errors import ConfigurationError
 
 __all__ = ["PREFIX", "Settings", "load_settings", "unknown_variables"]

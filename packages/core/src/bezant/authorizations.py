@@ -6,6 +6,8 @@ One row per authorization, not per token (RFC 9700 section 4.14).
 
 from __future__ import annotations
 
+from typing import Final
+
 from bezant.clients import Client
 from bezant.config import ServerConfig
 from bezant.errors import InvalidGrant
@@ -16,7 +18,10 @@ from bezant.runtime import Runtime
 from bezant.stores import Authorization, AuthorizationStore, Outcome
 from bezant.users import User
 
-__all__ = ["Authorizations"]
+__all__ = ["OFFLINE_ACCESS", "Authorizations"]
+
+OFFLINE_ACCESS: Final = "offline_access"
+"""The scope whose authorizations outlive the sign-in that they were given in."""
 
 
 class Authorizations:
@@ -54,22 +59,42 @@ class Authorizations:
         now: float,
         address: str,
         runtime: Runtime,
+        authorization_id: str | None = None,
+        auth_time: float | None = None,
+        session_id: str | None = None,
+        claims: str = "",
     ) -> Authorization:
-        """Record what a resource owner gives a client at a login that has just happened."""
+        """Record what a resource owner gives a client.
+
+        Args:
+            client: Whom.
+            user: Who.
+            scopes: What.
+            audience: Where it is good.
+            now: Seconds since the epoch.
+            address: Where from.
+            runtime: How to call stores.
+            authorization_id: A name that it was given before.
+            auth_time: When the resource owner signed in; by default just now.
+            session_id: The sign-in in a browser that it is given in.
+            claims: The ``claims`` parameter, as JSON.
+        """
         refreshable = "refresh_token" in client.grants
         life = self._config.refresh_token_ttl if refreshable else self._config.max_access_token_ttl
         authorization = Authorization(
-            id=new_authorization_id(),
+            id=authorization_id or new_authorization_id(),
             client_id=client.client_id,
             subject=user.subject,
             scopes=scopes,
             audience=audience,
-            auth_time=now,
+            auth_time=now if auth_time is None else auth_time,
             created_at=now,
             expires_at=now + life,
             idle_expires_at=now + min(life, self._config.refresh_idle_ttl),
             rotated_at=now,
             address=address,
+            session_id=session_id,
+            claims=claims,
         )
         # What was revoked a moment ago elsewhere must not be taken for what is given now.
         await self._revocations.refresh(runtime)
@@ -185,6 +210,22 @@ class Authorizations:
         count = await runtime.call(self.store.revoke_for_client, client_id, now)
         await self._revocations.revoke(runtime, "client", client_id)
         return count
+
+    async def clients_of_session(self, session_id: str, runtime: Runtime) -> tuple[str, ...]:
+        """The clients that something was given to in a sign-in."""
+        given = await runtime.call(self.store.list_for_session, session_id)
+        return tuple(dict.fromkeys(authorization.client_id for authorization in given))
+
+    async def revoke_for_session(self, session_id: str, *, now: float, runtime: Runtime) -> int:
+        """End what was given in a sign-in, but what was given for longer (``offline_access``,
+        OpenID Connect Core section 11). Returns how many authorizations were live.
+        """
+        given = await runtime.call(self.store.list_for_session, session_id)
+        ended = 0
+        for authorization in given:
+            if OFFLINE_ACCESS not in authorization.scopes:
+                ended += await self.revoke(authorization.id, now=now, runtime=runtime)
+        return ended
 
     async def _end_access_tokens(self, authorization: Authorization, runtime: Runtime) -> None:
         await self._revocations.revoke(runtime, "authorization", authorization.id)

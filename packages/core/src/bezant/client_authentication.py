@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bezant.client_assertions import ClientAssertions
 from bezant.clients import Client, authenticate_client, read_credentials
 from bezant.errors import InvalidClient, OAuthError
 from bezant.events import ClientAuthenticationFailed, Events
@@ -22,12 +23,16 @@ class ClientAuthentication:
 
     Args:
         store: The registered clients.
+        assertions: Checks what ``private_key_jwt`` sends.
         events: Told of failures.
         ttl: Seconds that a registration is remembered.
     """
 
-    def __init__(self, store: ClientStore, events: Events, *, ttl: float) -> None:
+    def __init__(
+        self, store: ClientStore, assertions: ClientAssertions, events: Events, *, ttl: float
+    ) -> None:
         self._store = store
+        self._assertions = assertions
         self._events = events
         self._ttl = ttl
         self._remembered: dict[str, tuple[float, Client]] = {}
@@ -43,8 +48,13 @@ class ClientAuthentication:
         async def lookup(client_id: str) -> Client | None:
             return await self._find(client_id, now, runtime)
 
+        async def check_assertion(client: Client, assertion: str) -> None:
+            await self._assertions.check(client, assertion, now, runtime)
+
         try:
-            return await authenticate_client(request, form, lookup, now)
+            return await authenticate_client(
+                request, form, lookup, now, check_assertion=check_assertion
+            )
         except InvalidClient as error:
             self._events.emit(
                 ClientAuthenticationFailed(

@@ -6,20 +6,39 @@ import base64
 import binascii
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_plus
 
+from bezant import redirects
 from bezant.errors import ConfigurationError, InvalidClient, InvalidRequest, Refused
 from bezant.http import Form, Request, one_authorization
 from bezant.scopes import MAX_LENGTH, format_scope, is_scope
+from bezant.signing import claimed_issuer
 
-__all__ = ["AUTH_METHODS", "Client", "ClientSecret", "authenticate_client", "new_secret"]
+__all__ = [
+    "ASSERTION_TYPE",
+    "AUTH_METHODS",
+    "ID_TOKEN_ALGORITHMS",
+    "SECRET_METHODS",
+    "AssertionCheck",
+    "Client",
+    "ClientSecret",
+    "authenticate_client",
+    "new_secret",
+]
 
-AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
+AUTH_METHODS: Final = (*SECRET_METHODS, "private_key_jwt", "none")
 """Client authentication methods, as named by RFC 7591 section 2."""
+
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+"""``client_assertion_type`` of ``private_key_jwt`` (RFC 7523 section 2.2)."""
+
+ID_TOKEN_ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
+"""What a client may have ID tokens and UserInfo signed with."""
 
 MIN_SECRET_LENGTH = 8
 MAX_CREDENTIAL_LENGTH = 2048
@@ -88,7 +107,8 @@ class Client:
     """Resource servers that its access tokens are for; empty means the server's default
     audience."""
     auth_method: str = "client_secret_basic"
-    """``client_secret_basic``, ``client_secret_post``, or ``none`` for a public client."""
+    """``client_secret_basic``, ``client_secret_post``, ``private_key_jwt``, or ``none`` for a
+    public client."""
     secrets: tuple[ClientSecret, ...] = field(default=(), repr=False)
     """Newest first; two may be valid at once, so that a secret can be rotated."""
     name: str = ""
@@ -102,6 +122,22 @@ class Client:
     """Seconds; None means the server's default."""
     refresh_retry_window: int | None = None
     """Seconds, 0 to 60; None means the server's default."""
+    redirect_uris: tuple[str, ...] = ()
+    """Where the authorization endpoint may send people back to, compared as strings."""
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    """Where people may be sent after a logout, compared as strings."""
+    backchannel_logout_uri: str | None = None
+    """Where the client is told of logouts (OpenID Connect Back-Channel Logout)."""
+    first_party: bool = False
+    """Whether it belongs to whoever runs the server: people are not asked for consent."""
+    jwks: Mapping[str, Any] | None = None
+    """Public keys for ``private_key_jwt``, as a JWK Set."""
+    jwks_uri: str | None = None
+    """Where these keys are published instead."""
+    id_token_signed_response_alg: str = "RS256"
+    """What its ID tokens are signed with; RS256 is what clients expect that do not say."""
+    userinfo_signed_response_alg: str | None = None
+    """What answers of UserInfo are signed with; None for plain JSON."""
 
     def __post_init__(self) -> None:
         def refuse(problem: str) -> None:
@@ -117,9 +153,9 @@ class Client:
             refuse("grants, scopes and audience are collections of names, not one string")
         if self.auth_method not in AUTH_METHODS:
             refuse(f"the authentication method must be one of {', '.join(AUTH_METHODS)}")
-        if self.public and self.secrets:
-            refuse("a public client has no secret")
-        if not self.public and not self.secrets:
+        if self.secrets and self.auth_method not in SECRET_METHODS:
+            refuse(f"a client that authenticates by {self.auth_method} has no secret")
+        if self.auth_method in SECRET_METHODS and not self.secrets:
             refuse("a confidential client needs a secret")
         if self.public and "client_credentials" in self.grants:
             refuse("a public client cannot use client_credentials (RFC 6749 section 4.4)")
@@ -133,6 +169,38 @@ class Client:
             refuse("the refresh retry window must be 0 to 60 seconds")
         if self.access_token_ttl is not None and self.access_token_ttl <= 0:
             refuse("the access token lifetime must be a positive number of seconds")
+        self._check_keys(refuse)
+        self._check_redirects(refuse)
+
+    def _check_keys(self, refuse: Callable[[str], None]) -> None:
+        if self.auth_method == "private_key_jwt" and (self.jwks is None) == (self.jwks_uri is None):
+            refuse("private_key_jwt needs either jwks or jwks_uri")
+        if self.jwks is not None and any("d" in k or "k" in k for k in self.jwks.get("keys", ())):
+            refuse("jwks holds a private or symmetric key; give public ones")
+        if self.jwks_uri is not None and redirects.problem_with(self.jwks_uri) is not None:
+            refuse(f"jwks_uri {redirects.problem_with(self.jwks_uri)}")
+        for name in ("id_token_signed_response_alg", "userinfo_signed_response_alg"):
+            algorithm = getattr(self, name)
+            if algorithm not in ID_TOKEN_ALGORITHMS and (algorithm, name) != (
+                None,
+                "userinfo_signed_response_alg",
+            ):
+                refuse(f"{name} must be one of {', '.join(ID_TOKEN_ALGORITHMS)}")
+
+    def _check_redirects(self, refuse: Callable[[str], None]) -> None:
+        for name in ("redirect_uris", "post_logout_redirect_uris"):
+            uris = getattr(self, name)
+            if isinstance(uris, str):
+                refuse(f"{name} is a collection of URIs, not one string")
+            for uri in uris:
+                if (problem := redirects.problem_with(uri)) is not None:
+                    refuse(f"the URI {uri[:200]!r} of {name} {problem}")
+        if self.backchannel_logout_uri is not None and (
+            problem := redirects.problem_with(self.backchannel_logout_uri)
+        ):
+            refuse(f"backchannel_logout_uri {problem}")
+        if "authorization_code" in self.grants and not self.redirect_uris:
+            refuse("authorization_code needs a redirect URI")
 
     @property
     def public(self) -> bool:
@@ -149,11 +217,12 @@ class Client:
             overlap: Seconds that the old secret stays good; 0 after a leak.
 
         Raises:
-            Refused: A public client has no secret.
+            Refused: The client has no secret.
             ConfigurationError: The secret is too short or too long.
         """
-        if self.public:
-            raise Refused(f"{self.client_id!r} is a public client: it has no secret")
+        if not self.secrets:
+            why = "a public client" if self.public else "a client with a key of its own"
+            raise Refused(f"{self.client_id!r} is {why}: it has no secret")
         newest, end = self.secrets[0], now + overlap
         if newest.expires_at is not None:
             end = min(end, newest.expires_at)
@@ -163,12 +232,26 @@ class Client:
 
 Lookup: TypeAlias = Callable[[str], Awaitable[Client | None]]
 
+AssertionCheck: TypeAlias = Callable[[Client, str], Awaitable[None]]
+"""Raises `InvalidClient` for an assertion that does not prove a client."""
+
 # Compared against when the client is unknown, so that an unknown id and a wrong secret take the
 # same time.
 _NOBODY = ClientSecret.of(new_secret())
 
 
-async def authenticate_client(request: Request, form: Form, lookup: Lookup, now: float) -> Client:
+async def _no_assertions(_client: Client, _assertion: str) -> None:
+    raise InvalidClient(detail="assertions are not taken here")
+
+
+async def authenticate_client(
+    request: Request,
+    form: Form,
+    lookup: Lookup,
+    now: float,
+    *,
+    check_assertion: AssertionCheck = _no_assertions,
+) -> Client:
     """The client that a request proves to come from.
 
     Args:
@@ -176,14 +259,20 @@ async def authenticate_client(request: Request, form: Form, lookup: Lookup, now:
         form: Its form.
         lookup: Finds a client by id.
         now: Seconds since the epoch.
+        check_assertion: Checks what ``private_key_jwt`` sends.
 
     Raises:
         InvalidRequest: Two methods at once, or a ``client_id`` that contradicts the credentials.
-        InvalidClient: No credentials, unknown client, wrong secret, other method than registered,
-            or disabled.
+        InvalidClient: No credentials, unknown client, wrong secret or assertion, other method than
+            registered, or disabled.
     """
     client_id, secret, method = read_credentials(request, form)
     client = await lookup(client_id)
+    if method == "private_key_jwt":
+        if client is None or client.auth_method != method or not client.active:
+            raise InvalidClient(detail="no client with this id uses assertions")
+        await check_assertion(client, secret or "")
+        return client
     if secret is not None:
         known = client.secrets if client is not None and client.secrets else (_NOBODY,)
         # Every stored secret is compared, so that the time does not tell which one it was.
@@ -202,7 +291,8 @@ async def authenticate_client(request: Request, form: Form, lookup: Lookup, now:
 
 
 def read_credentials(request: Request, form: Form) -> tuple[str, str | None, str]:
-    """The client id, the secret and the method that a request uses, none of them checked yet.
+    """The client id, the secret or the assertion, and the method that a request uses, none of them
+    checked yet.
 
     A Basic header whose secret is empty is no authentication: Swagger UI sends ``Basic Og==`` (both
     empty) by default and ``client:`` for a public client.
@@ -219,6 +309,10 @@ def read_credentials(request: Request, form: Form) -> tuple[str, str | None, str
         )
     if basic_id and form_id and basic_id != form_id:
         raise InvalidRequest("client_id in the body is not the client in the Authorization header")
+    if "client_assertion" in form or "client_assertion_type" in form:
+        if basic_secret or form_secret:
+            raise InvalidRequest("authenticate the client once: by a secret or by an assertion")
+        return _read_assertion(form, basic_id or form_id)
     client_id = basic_id or ("" if basic_secret else form_id)
     if not client_id:
         raise InvalidClient("authenticate the client: no client_id was sent")
@@ -232,6 +326,17 @@ def read_credentials(request: Request, form: Form) -> tuple[str, str | None, str
     if form_secret:
         return client_id, form_secret, "client_secret_post"
     return client_id, None, "none"
+
+
+def _read_assertion(form: Form, client_id: str | None) -> tuple[str, str, str]:
+    """RFC 7523 section 2.2; the client is whom the assertion speaks for."""
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise InvalidClient(f"client_assertion_type must be {ASSERTION_TYPE}")
+    assertion = form.get("client_assertion", "")
+    claimed = claimed_issuer(assertion)
+    if not claimed or client_id not in {None, "", claimed}:
+        raise InvalidClient(detail="the assertion is another client's, or nobody's")
+    return claimed, assertion, "private_key_jwt"
 
 
 def _read_basic(request: Request) -> tuple[str, str]:

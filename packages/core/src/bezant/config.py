@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from bezant.errors import ConfigurationError
 from bezant.scopes import is_scope
 from bezant.stores import ThrottleLimit
+from bezant.urls import is_loopback
 
 __all__ = ["ALGORITHMS", "ServerConfig", "check_issuer"]
 
@@ -50,6 +50,8 @@ class ServerConfig:
     refreshed."""
     refresh_idle_ttl: int = 14 * 86400
     """Seconds without a refresh after which the resource owner has to sign in again."""
+    code_ttl: int = 60
+    """Seconds, 1 to 600, in which a client has to redeem an authorization code."""
     refresh_retry_window: int = 10
     """Seconds, 0 to 60, in which a client that missed the answer may send the last refresh token
     again."""
@@ -108,6 +110,8 @@ class ServerConfig:
                 raise ConfigurationError(name, "must be greater than 0")
         if self.access_token_ttl > self.max_access_token_ttl:
             raise ConfigurationError("access_token_ttl", "must not exceed max_access_token_ttl")
+        if not 1 <= self.code_ttl <= 600:
+            raise ConfigurationError("code_ttl", "must be 1 to 600 seconds")
         for name in ("refresh_retry_window", "leeway"):
             if not 0 <= getattr(self, name) <= 60:
                 raise ConfigurationError(name, "must be 0 to 60 seconds")
@@ -157,13 +161,3 @@ def check_issuer(setting: str, issuer: str) -> None:
         raise ConfigurationError(
             setting, "remove the trailing slash; issuers are compared as strings"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only be this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

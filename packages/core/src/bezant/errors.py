@@ -18,6 +18,15 @@
         UnsupportedGrantType      400  RFC 6749 section 5.2
         UnsupportedTokenType      400  RFC 7009 section 2.2.1
         InvalidScope              400  RFC 6749 section 5.2
+        InvalidTarget             400  RFC 8707 section 2
+        AccessDenied              400  RFC 6749 section 4.1.2.1
+        UnsupportedResponseType   400  RFC 6749 section 4.1.2.1
+        LoginRequired             400  OpenID Connect Core section 3.1.2.6
+        AccountSelectionRequired  400  OpenID Connect Core section 3.1.2.6
+        ConsentRequired           400  OpenID Connect Core section 3.1.2.6
+        RequestNotSupported       400  OpenID Connect Core section 3.1.2.6
+        RequestURINotSupported    400  OpenID Connect Core section 3.1.2.6
+        InvalidRequestURI         400  OpenID Connect Core section 3.1.2.6
         ServerError               500
         TemporarilyUnavailable    503
         BearerError               an answer of a resource server, RFC 6750 section 3
@@ -39,23 +48,31 @@ from math import ceil
 from typing import ClassVar
 
 __all__ = [
+    "AccessDenied",
+    "AccountSelectionRequired",
     "BearerError",
     "BezantError",
     "ConfigurationError",
+    "ConsentRequired",
     "InsufficientAuthentication",
     "InsufficientScope",
     "InvalidClient",
     "InvalidGrant",
     "InvalidRequest",
+    "InvalidRequestURI",
     "InvalidScope",
+    "InvalidTarget",
     "InvalidToken",
     "KeyUnavailable",
+    "LoginRequired",
     "MalformedCredentials",
     "MethodNotAllowed",
     "MissingToken",
     "OAuthError",
     "PayloadTooLarge",
     "Refused",
+    "RequestNotSupported",
+    "RequestURINotSupported",
     "ServerError",
     "StoreUnavailable",
     "SuspendedError",
@@ -65,6 +82,7 @@ __all__ = [
     "UnknownKey",
     "UnsupportedGrantType",
     "UnsupportedMediaType",
+    "UnsupportedResponseType",
     "UnsupportedTokenType",
 ]
 
@@ -221,6 +239,60 @@ class InvalidScope(OAuthError):
     """The scope is malformed, unknown, or more than may be given."""
 
     code = "invalid_scope"
+
+
+class AccessDenied(OAuthError):
+    """The resource owner refused (RFC 6749 section 4.1.2.1)."""
+
+    code = "access_denied"
+
+
+class AccountSelectionRequired(OAuthError):
+    """The resource owner has to choose an account, and ``prompt=none`` forbids to ask."""
+
+    code = "account_selection_required"
+
+
+class ConsentRequired(OAuthError):
+    """The resource owner has to consent, and ``prompt=none`` forbids to ask."""
+
+    code = "consent_required"
+
+
+class InvalidRequestURI(OAuthError):
+    """``request_uri`` is no pushed request of this client that waits."""
+
+    code = "invalid_request_uri"
+
+
+class InvalidTarget(OAuthError):
+    """A resource is unknown, or not for this client (RFC 8707 section 2)."""
+
+    code = "invalid_target"
+
+
+class LoginRequired(OAuthError):
+    """The resource owner has to sign in, and ``prompt=none`` forbids to ask."""
+
+    code = "login_required"
+
+
+class RequestNotSupported(OAuthError):
+    """Request objects are not taken."""
+
+    code = "request_not_supported"
+
+
+class RequestURINotSupported(OAuthError):
+    """Request objects are not fetched."""
+
+    code = "request_uri_not_supported"
+
+
+class UnsupportedResponseType(OAuthError):
+    """Only codes are given at the authorization endpoint."""
+
+    code = "unsupported_response_type"
 
 
 class ServerError(OAuthError):

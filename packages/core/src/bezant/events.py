@@ -18,6 +18,9 @@ from bezant.errors import ConfigurationError
 __all__ = [
     "AuthorizationRevoked",
     "ClientAuthenticationFailed",
+    "CodeReplayed",
+    "ConsentGiven",
+    "ConsentWithdrawn",
     "Event",
     "Events",
     "KeyRetired",
@@ -25,8 +28,10 @@ __all__ = [
     "LoginFailed",
     "LoginSucceeded",
     "LoginThrottled",
+    "LogoutNoticeFailed",
     "PasswordRehashed",
     "RefreshReuseDetected",
+    "SessionEnded",
     "Subscriber",
     "TokenIssued",
     "TokenRefreshed",
@@ -143,6 +148,52 @@ class AuthorizationRevoked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CodeReplayed(Event):
+    """An authorization code came back; what it gave is revoked (RFC 6749 section 4.1.2)."""
+
+    client_id: str
+    subject: str
+    authorization_id: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentGiven(Event):
+    """A resource owner lets a client have scopes."""
+
+    client_id: str
+    subject: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentWithdrawn(Event):
+    """A resource owner took a consent back; what the client got is revoked."""
+
+    client_id: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(Event):
+    """A sign-in in a browser ended, and with it what was given in it. ``clients`` are told."""
+
+    subject: str
+    session_id: str
+    clients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutNoticeFailed(Event):
+    """A client could not be told that a sign-in ended, and will not be tried again."""
+
+    client_id: str
+    subject: str
+    session_id: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRotated(Event):
     """A new signing key was made. ``activates_at`` is in seconds since the epoch."""
 
@@ -168,7 +219,7 @@ class TokenRejected(Event):
 Subscriber: TypeAlias = Callable[[Event], None]
 
 _ROUTINE = (TokenIssued, TokenRefreshed)
-_ALARMING = (RefreshReuseDetected, LoginThrottled, KeyRetired)
+_ALARMING = (CodeReplayed, RefreshReuseDetected, LoginThrottled, LogoutNoticeFailed, KeyRetired)
 
 
 def _level(event: Event) -> int:

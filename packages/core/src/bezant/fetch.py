@@ -16,9 +16,9 @@ from time import monotonic
 from typing import Any, Final, Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from bezant.config import is_loopback
 from bezant.errors import BezantError
 from bezant.http import Response
+from bezant.urls import is_loopback
 
 __all__ = ["Fetch", "FetchError", "HTTPFetch"]
 

@@ -38,17 +38,15 @@ NO_STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
 
 _PARAMETERS = frozenset(
     {
-        "client_id",
-        "client_secret",
-        "grant_type",
-        "password",
-        "refresh_token",
-        "scope",
-        "token",
-        "token_type_hint",
-        "username",
+        *("acr_values", "claims", "client_assertion", "client_assertion_type", "client_id"),
+        *("client_secret", "code", "code_challenge", "code_challenge_method", "code_verifier"),
+        *("grant_type", "id_token_hint", "login_hint", "logout_token", "max_age", "nonce"),
+        *("password", "post_logout_redirect_uri", "prompt", "redirect_uri", "refresh_token"),
+        *("request", "request_uri", "response_mode", "response_type", "scope", "state", "token"),
+        *("token_type_hint", "ui_locales", "username"),
     }
 )
+_REPEATABLE = frozenset({"resource"})
 # Other schemes, such as Digest, have lists of parameters.
 _SEVERAL = re.compile(r"^\s*(?:basic|bearer)\b[^,]*,|,\s*(?:basic|bearer)\b", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -70,6 +68,8 @@ class Request:
     """The raw query string, without the question mark."""
     address: str = ""
     """The address of the peer, after trusted proxies; empty when unknown."""
+    native: Any = None
+    """The framework's own request, for callables of the application."""
 
     def header(self, name: str) -> list[str]:
         """All values of a header, in order; ``name`` in lower case."""
@@ -117,7 +117,7 @@ def one_authorization(values: Sequence[str]) -> str:
 
 class Form(Mapping[str, str]):
     """The parameters of a form: each name once, an empty value counts as absent (RFC 6749 section
-    3.2).
+    3.2). Only ``resource`` may be there several times (RFC 8707 section 2).
 
     Args:
         pairs: Decoded names and values, in order.
@@ -126,17 +126,18 @@ class Form(Mapping[str, str]):
         InvalidRequest: A parameter is repeated.
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("_pairs", "_values")
 
     def __init__(self, pairs: tuple[tuple[str, str], ...]) -> None:
         seen: dict[str, str] = {}
         for name, value in pairs:
-            if name in seen:
+            if name in seen and name not in _REPEATABLE:
                 # Only names that mean something are quoted: with an unescaped "&" in a password,
                 # a name may be a piece of it.
                 which = f"the parameter {name}" if name in _PARAMETERS else "a parameter"
                 raise InvalidRequest(f"{which} is repeated; send it once")
             seen[name] = value
+        self._pairs = tuple(pair for pair in pairs if pair[1])
         self._values = {name: value for name, value in seen.items() if value}
 
     def __getitem__(self, name: str) -> str:
@@ -147,6 +148,14 @@ class Form(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """All values of a parameter that may be there several times, in order."""
+        return tuple(value for key, value in self._pairs if key == name)
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """All parameters, in order."""
+        return self._pairs
 
     def require(self, name: str) -> str:
         """The value of a parameter that must be there.

@@ -71,6 +71,8 @@ class KeyRing(Source):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store: KeyStore = store
+        self.algorithms: tuple[str, ...] = (config.algorithm,)
+        """What is signed with; the first is that of access tokens."""
         self._secret_keys = secret_keys
         self._config = config
         self._events = events
@@ -174,15 +176,18 @@ class KeyRing(Source):
         self._live = {key.kid: opened[key.kid] for key in stored if self._state(key, now) != "gone"}
 
     async def ensure(self, runtime: Runtime) -> None:
-        """Make a first key of the configured algorithm where none is active."""
+        """Make a first key of each algorithm that is signed with, where none is active."""
         await self.refresh(runtime)
-        while True:
-            try:
-                self.signing_key()
-            except KeyUnavailable:
-                await self.rotate(runtime, immediately=True)
-            else:
-                return
+        for algorithm in self.algorithms:
+            while not self._signs(algorithm):
+                await self.rotate(runtime, immediately=True, algorithm=algorithm)
+
+    def _signs(self, algorithm: str) -> bool:
+        try:
+            self.signing_key(algorithm)
+        except KeyUnavailable:
+            return False
+        return True
 
     async def rotate(
         self, runtime: Runtime, *, immediately: bool = False, algorithm: str | None = None
@@ -238,10 +243,10 @@ class KeyRing(Source):
         info = next((info for info in self.describe() if info.kid == kid), None)
         if info is None:
             return False
-        if info.state == "active" and info.algorithm == self._config.algorithm:
+        if info.state == "active" and info.algorithm in self.algorithms:
             # Again, when another process has just added one that does not sign yet.
-            while self.signing_key().kid == kid:
-                await self.rotate(runtime, immediately=True)
+            while self.signing_key(info.algorithm).kid == kid:
+                await self.rotate(runtime, immediately=True, algorithm=info.algorithm)
         now = self._clock()
         if retired := await runtime.call(self.store.retire, kid, now):
             self._events.emit(KeyRetired(at=now, kid=kid))

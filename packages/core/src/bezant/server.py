@@ -10,7 +10,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bezant.authorizations import Authorizations
+from bezant.client_assertions import ClientAssertions
 from bezant.client_authentication import ClientAuthentication
+from bezant.codes import Codes
 from bezant.config import ServerConfig
 from bezant.endpoints import Endpoint, Handler
 from bezant.endpoints.handling import Answer, answering
@@ -21,22 +23,29 @@ from bezant.endpoints.revocation_feed import RevocationFeedEndpoint
 from bezant.endpoints.token import TokenEndpoint
 from bezant.errors import ConfigurationError
 from bezant.events import Event, Events, PasswordRehashed
+from bezant.fetch import Fetch, HTTPFetch
 from bezant.grants import Grant
 from bezant.grants.client_credentials import ClientCredentialsGrant
 from bezant.grants.password import PasswordGrant
 from bezant.grants.refresh_token import RefreshTokenGrant
+from bezant.interactions import InteractionConfig, Interactions
 from bezant.keyring import KeyRing
 from bezant.legacy import LegacyTokens
 from bezant.login import Accounts, HostAccounts, Login, StoredAccounts
+from bezant.logouts import Logouts
 from bezant.passwords import HashingPool, PasswordHasher
 from bezant.refresh_tokens import RefreshTokens
 from bezant.revocation import Revocations
 from bezant.runtime import MaybeAwaitable, Runtime
 from bezant.secret_key import SecretKeyRing
+from bezant.single_sign_on import SingleSignOn
 from bezant.stores import (
     AuthorizationStore,
     ClientStore,
+    CodeStore,
+    ConsentStore,
     KeyStore,
+    LogoutStore,
     RevocationStore,
     Stores,
     ThrottleStore,
@@ -67,6 +76,9 @@ class AuthorizationServer:
         authenticate: Takes name and password, returns the `User` or None.
         get_user: Takes a subject, returns the `User` as of now or None.
         hasher: How passwords are hashed.
+        interaction: The application's pages, for signing in in browsers (the authorization code
+            flow, OpenID Connect); without it there is no authorization endpoint.
+        fetch: Sends requests to clients: for their keys, and to tell them of logouts.
         grants: Further grants.
         legacy: Tokens of another library that applications in this process take as well, for the
             time of a cut-over; the endpoints do not.
@@ -87,6 +99,8 @@ class AuthorizationServer:
         authenticate: Callable[[str, str], MaybeAwaitable[User | None]] | None = None,
         get_user: Callable[[str], MaybeAwaitable[User | None]] | None = None,
         hasher: PasswordHasher | None = None,
+        interaction: InteractionConfig | None = None,
+        fetch: Fetch | None = None,
         grants: Iterable[Grant] = (),
         legacy: LegacyTokens | None = None,
         subscribers: Iterable[Callable[[Event], None]] = (),
@@ -101,7 +115,7 @@ class AuthorizationServer:
         self.hasher: PasswordHasher = hasher or PasswordHasher()
         self.hashing_pool: HashingPool = HashingPool()
         self._users = users
-        self._callables = {"authenticate": authenticate, "get_user": get_user}
+        self._callables: dict[str, object] = {"authenticate": authenticate, "get_user": get_user}
 
         self.keys: KeyRing = KeyRing(stores.keys, secret_keys, config, self.events, clock)
         self.revocations: Revocations = Revocations(stores.revocations, config, clock)
@@ -113,15 +127,69 @@ class AuthorizationServer:
         self.login: Login | None = (
             Login(accounts, stores.throttle, config, self.events) if accounts is not None else None
         )
+        self.codes: Codes = Codes(stores.codes)
+        self._fetch: Fetch = fetch or HTTPFetch()
+        self._sso: SingleSignOn | None = None
+        if interaction is not None:
+            if self.login is None:
+                raise ConfigurationError(
+                    "interaction", "give users, or authenticate and get_user: who signs in?"
+                )
+            self._sso = SingleSignOn(
+                config,
+                interaction,
+                stores,
+                self.keys,
+                self.codes,
+                self.authorizations,
+                self.login.accounts,
+                self.revocations,
+                self._fetch,
+                self.events,
+                clock,
+            )
+            self._callables["interaction.sign_in"] = interaction.sign_in
         self.grants: tuple[Grant, ...] = (ClientCredentialsGrant(config), *grants)
+        if self._sso is not None:
+            self.grants += (self._sso.grant,)
         if self.login is not None:
             self.grants += (
                 PasswordGrant(self.login, self.authorizations, config),
                 RefreshTokenGrant(self.authorizations, self.login.accounts),
             )
         self.endpoints: tuple[Endpoint, ...] = self._endpoints(
-            Issuer(config, self.keys, refresh_tokens, self.revocations.view)
+            Issuer(
+                config,
+                self.keys,
+                refresh_tokens,
+                self.revocations.view,
+                None if self._sso is None else self._sso.id_tokens,
+            )
         )
+
+    @property
+    def interactions(self) -> Interactions:
+        """The application's side of signing in in browsers.
+
+        Raises:
+            ConfigurationError: The server has no `InteractionConfig`.
+        """
+        return self._single_sign_on.interactions
+
+    @property
+    def logouts(self) -> Logouts:
+        """The application's side of signing out, and the end of sign-ins.
+
+        Raises:
+            ConfigurationError: The server has no `InteractionConfig`.
+        """
+        return self._single_sign_on.logouts
+
+    @property
+    def _single_sign_on(self) -> SingleSignOn:
+        if self._sso is None:
+            raise ConfigurationError("interaction", "give AuthorizationServer an InteractionConfig")
+        return self._sso
 
     def verifier(
         self, audience: str | Iterable[str] | None = None, *, cache_size: int = 10_000
@@ -218,6 +286,7 @@ class AuthorizationServer:
             await runtime.call(self.stores.authorizations.purge, now - 86400)
             + await runtime.call(self.stores.revocations.purge, now)
             + await runtime.call(self.stores.throttle.purge, now - self.config.account_limit.memory)
+            + await runtime.call(self.stores.codes.purge, now)
             + await self.keys.prune(runtime)
         )
 
@@ -251,8 +320,16 @@ class AuthorizationServer:
 
     def _endpoints(self, issuer: Issuer) -> tuple[Endpoint, ...]:
         config, events = self.config, self.events
+        assertions = ClientAssertions(
+            config.issuer,
+            config.issuer + config.endpoint_prefix + "/token",
+            self.codes,
+            self._fetch,
+            leeway=config.leeway,
+            max_size=config.max_token_size,
+        )
         authentication = ClientAuthentication(
-            self.stores.clients, events, ttl=config.client_cache_ttl
+            self.stores.clients, assertions, events, ttl=config.client_cache_ttl
         )
         own_tokens = TokenVerifier.of_issuer(
             config.issuer,
@@ -271,6 +348,8 @@ class AuthorizationServer:
         }
         if config.algorithm != "HS256":  # whose signatures nobody else can check
             paths["revocation_feed"] = config.endpoint_prefix + "/revocations"
+        if self._sso is not None:
+            paths |= self._sso.paths
         token = TokenEndpoint(authentication, self.grants, issuer, events, max_body_size=limit)
         revocation = RevocationEndpoint(
             authentication,
@@ -341,6 +420,10 @@ class AuthorizationServer:
                 summary="Metadata (RFC 8414)",
             ),
         )
+        if self._sso is not None:
+            endpoints += tuple(
+                self._sso.endpoints(authentication, own_tokens, metadata, self._keys_are_there)
+            )
         if path := urlsplit(config.issuer).path:
             # The path of the issuer comes after the well-known part (RFC 8414 section 3.1); the
             # plain spelling stays for an application that is mounted at that path.
@@ -370,4 +453,7 @@ _STORES: Final[Mapping[str, type]] = {
     "keys": KeyStore,
     "revocations": RevocationStore,
     "throttle": ThrottleStore,
+    "codes": CodeStore,
+    "consents": ConsentStore,
+    "logouts": LogoutStore,
 }

@@ -9,7 +9,7 @@ it spends most of its time outside cryptography and lets through what RFC 8725 f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -132,7 +132,7 @@ def decode(token: str, profile: Profile, keys: KeySource, now: float) -> tuple[d
 
 
 def signed_claims(
-    token: str, typ: str, keys: KeySource, max_size: int
+    token: str, typ: str | Collection[str], keys: KeySource, max_size: int
 ) -> tuple[dict[str, Any], Key]:
     """What a good signature covers, and the key that made it. No claim has been looked at: that is
     for the caller.
@@ -153,7 +153,7 @@ def signed_claims(
     except ValueError:
         raise _refused("not a compact JWT") from None
 
-    if header.typ != typ:
+    if header.typ != typ if isinstance(typ, str) else header.typ not in typ:
         raise _refused("wrong typ")
     key = keys.find(header.kid, header.algorithm)
     if key is None:
@@ -200,7 +200,8 @@ def _parse_header(segment: bytes) -> _Header:
     are never used.
     """
     header = json_object(b64url_decode(segment))
-    algorithm, kid, typ = header.get("alg"), header.get("kid"), header.get("typ")
+    # Without a typ it is of no kind that has one: no profile takes it, but that of assertions.
+    algorithm, kid, typ = header.get("alg"), header.get("kid"), header.get("typ", "")
     if (
         type(algorithm) is not str
         or type(typ) is not str

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from secrets import token_bytes
 from typing import Any, Final
 
+from bezant.claims import OPENID
 from bezant.config import ServerConfig
 from bezant.encoding import b64url_encode
 from bezant.errors import ConfigurationError
 from bezant.grants import Decision
+from bezant.id_tokens import IDTokens
 from bezant.keyring import KeyRing
 from bezant.refresh_tokens import RefreshTokens
 from bezant.revocation import RevocationView
@@ -59,6 +61,7 @@ class Issued:
     """Seconds."""
     scopes: tuple[str, ...]
     refresh_token: str | None = field(default=None, repr=False)
+    id_token: str | None = field(default=None, repr=False)
 
     def document(self) -> dict[str, Any]:
         """The successful answer of RFC 6749 section 5.1."""
@@ -70,6 +73,8 @@ class Issued:
         }
         if self.refresh_token is not None:
             document["refresh_token"] = self.refresh_token
+        if self.id_token is not None:
+            document["id_token"] = self.id_token
         return document
 
 
@@ -81,6 +86,7 @@ class Issuer:
         keys: What signs.
         refresh_tokens: Derives refresh tokens.
         revoked: What has been revoked; what is issued now is not.
+        id_tokens: Makes ID tokens, where people sign in in browsers.
     """
 
     def __init__(
@@ -89,7 +95,9 @@ class Issuer:
         keys: KeyRing,
         refresh_tokens: RefreshTokens,
         revoked: RevocationView,
+        id_tokens: IDTokens | None = None,
     ) -> None:
+        self._id_tokens = id_tokens
         self._revoked = revoked
         self._config = config
         self._keys = keys
@@ -148,10 +156,23 @@ class Issuer:
                 f"an access token would have {len(access_token)} bytes, and no verifier would take "
                 "it; give the user fewer roles, permissions or claims",
             )
+        id_token = None
+        if self._id_tokens is not None and self._is_about_a_sign_in(decision):
+            id_token = self._id_tokens.issue(decision, access_token, now)
         return Issued(
             access_token=access_token,
             token_id=token_id,
             expires_in=life,
             scopes=decision.scopes,
             refresh_token=refresh_token,
+            id_token=id_token,
+        )
+
+    @staticmethod
+    def _is_about_a_sign_in(decision: Decision) -> bool:
+        authorization = decision.authorization
+        return (
+            authorization is not None
+            and authorization.session_id is not None
+            and OPENID in authorization.scopes
         )

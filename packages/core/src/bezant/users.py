@@ -27,3 +27,6 @@ class User:
     """What the roles allow, for the ``permissions`` claim."""
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """More claims for access tokens; names that the protocol uses are refused."""
+    profile: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What clients may learn at UserInfo: the standard claims of OpenID Connect Core section 5.1,
+    such as ``name`` and ``email``. Never ``email_verified`` on somebody's own word."""

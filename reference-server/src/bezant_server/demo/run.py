@@ -17,9 +17,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from rich.console import Console
 from starlette.types import ASGIApp
 
-from bezant.config import is_loopback
 from bezant.errors import ConfigurationError, Refused
 from bezant.secret_key import SecretKeyRing
+from bezant.urls import is_loopback
 from bezant_server.administration import administration
 from bezant_server.app import create_app
 from bezant_server.cli.output import print_json

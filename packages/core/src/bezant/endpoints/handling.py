@@ -37,12 +37,18 @@ class Answer(Protocol):
 async def _nothing(_: Runtime) -> None: ...
 
 
+def _refuse(error: OAuthError, _request: Request) -> Response:
+    return error_response(error)
+
+
 def answering(
     methods: tuple[str, ...],
     answer: Answer,
     clock: Callable[[], float],
     *,
     first: Callable[[Runtime], Awaitable[None]] = _nothing,
+    refuse: Callable[[OAuthError, Request], Response] = _refuse,
+    cross_origin: bool = True,
 ) -> Handler:
     """Wrap an endpoint so that every error is an answer and nothing of a failure leaks.
 
@@ -51,11 +57,14 @@ def answering(
         answer: The endpoint.
         clock: Seconds since the epoch.
         first: Done before each answer.
+        refuse: Makes the answer of an error.
+        cross_origin: Whether pages of other origins may read the answers. Those that depend on
+            cookies they may not.
     """
 
     async def handle(request: Request, runtime: Runtime) -> Response:
         try:
-            if request.method == "OPTIONS":
+            if request.method == "OPTIONS" and cross_origin:
                 return _preflight(methods)
             if request.method not in methods and not (
                 request.method == "HEAD" and "GET" in methods
@@ -66,19 +75,20 @@ def answering(
         except OAuthError as error:
             if error.detail:
                 logger.debug("answered %s: %s", error.code, error.detail)
-            response = error_response(error)
+            response = refuse(error, request)
         except StoreUnavailable as error:
             logger.warning("a store is unavailable: %s", error)
-            response = error_response(TemporarilyUnavailable())
+            response = refuse(TemporarilyUnavailable(), request)
         except KeyUnavailable:
             logger.exception("there is nothing to sign with")
-            response = error_response(TemporarilyUnavailable())
+            response = refuse(TemporarilyUnavailable(), request)
         except Exception:
             reference = secrets.token_hex(8)
             logger.exception("failed on a request; reference %s", reference)
-            response = error_response(ServerError(reference))
-        # Answers never depend on cookies, so any origin may read them (what a client proves is in
-        # the request).
+            response = refuse(ServerError(reference), request)
+        if not cross_origin:
+            return response
+        # These answers never depend on cookies (what a client proves is in the request).
         return Response(response.status, (*response.headers, _ANY_ORIGIN), response.body)
 
     return handle

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bezant.clients import Client
@@ -40,6 +40,12 @@ class Decision:
     """The resource owner as of now; None when the client acts for itself."""
     authorization: Authorization | None = None
     """What the resource owner gave, at the generation whose refresh token is to be handed out."""
+    nonce: str | None = field(default=None, repr=False)
+    """For the ID token: what binds it to the client's request."""
+    acr: str | None = None
+    """For the ID token: how well the resource owner was authenticated."""
+    amr: tuple[str, ...] = ()
+    """For the ID token: by what."""
 
 
 class Grant(Protocol):

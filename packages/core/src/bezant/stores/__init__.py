@@ -20,7 +20,14 @@ __all__ = [
     "Authorization",
     "AuthorizationStore",
     "ClientStore",
+    "Code",
+    "CodeKind",
+    "CodeStore",
+    "Consent",
+    "ConsentStore",
     "KeyStore",
+    "LogoutNotice",
+    "LogoutStore",
     "Outcome",
     "Revocation",
     "RevocationKind",
@@ -28,6 +35,7 @@ __all__ = [
     "Rotation",
     "StoredKey",
     "Stores",
+    "Taking",
     "ThrottleLimit",
     "ThrottleStore",
     "UserStore",
@@ -83,6 +91,11 @@ class Authorization:
     revoked_at: float | None = None
     address: str = field(default="", repr=False)
     """Where the resource owner signed in from."""
+    session_id: str | None = None
+    """The sign-in in a browser that it was given in; None when it was given otherwise."""
+    claims: str = field(default="", repr=False)
+    """The ``claims`` parameter that it was asked for with, as JSON (OpenID Connect Core section
+    5.5)."""
 
 
 class Outcome(Enum):
@@ -158,6 +171,9 @@ class AuthorizationStore(Protocol):
         limit: int = 1000,
     ) -> MaybeAwaitable[Sequence[Authorization]]:
         """Those neither revoked nor expired, newest first."""
+
+    def list_for_session(self, session_id: str, /) -> MaybeAwaitable[Sequence[Authorization]]:
+        """Those of one sign-in, whatever their state."""
 
     def purge(self, before: float, /) -> MaybeAwaitable[int]:
         """Forget those that ended (revoked or expired) before a time. Returns how many."""
@@ -277,6 +293,128 @@ class ThrottleStore(Protocol):
         """Forget counters last touched, and allowances expired, before a time. Returns how many."""
 
 
+CodeKind: TypeAlias = Literal["code", "par", "interaction", "assertion", "ended", "state"]
+"""Authorization codes, pushed requests, interactions, ids of assertions and logout tokens, sign-ins
+that have ended, and what a client sent to another issuer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Something that is good once."""
+
+    kind: CodeKind
+    digest: str
+    """43 characters of base64url (SHA-256): what was handed out is not known here."""
+    value: str = field(repr=False)
+    """JSON."""
+    expires_at: float
+
+
+class Taking(Enum):
+    """How an attempt to take a code ended."""
+
+    TAKEN = "taken"
+    """By this very call."""
+    SPENT = "spent"
+    """Somebody was faster."""
+    UNKNOWN = "unknown"
+    """There is none, or it has expired."""
+
+
+class CodeStore(Protocol):
+    """Codes. A code that was taken stays until it expires, so that its second use is known."""
+
+    def put(self, code: Code, /) -> MaybeAwaitable[bool]:
+        """Store a code unless its kind and digest are there. Returns whether it was stored."""
+
+    def take(
+        self, kind: CodeKind, digest: str, now: float, /
+    ) -> MaybeAwaitable[tuple[Taking, str | None]]:
+        """Take a code, atomically: of all calls, one is answered TAKEN.
+
+        Returns:
+            The outcome; and the value, unless it is UNKNOWN.
+        """
+
+    def peek(self, kind: CodeKind, digest: str, now: float, /) -> MaybeAwaitable[str | None]:
+        """The value of a code, taken or not, that has not expired."""
+
+    def replace(
+        self, kind: CodeKind, digest: str, value: str, now: float, /
+    ) -> MaybeAwaitable[bool]:
+        """Change the value of a code, taken or not, that has not expired. False when there is
+        none.
+        """
+
+    def purge(self, now: float, /) -> MaybeAwaitable[int]:
+        """Forget the expired ones. Returns how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a resource owner lets a client have, until they take it back."""
+
+    subject: str
+    client_id: str
+    scopes: tuple[str, ...]
+    given_at: float
+
+
+class ConsentStore(Protocol):
+    """Consents: one for each resource owner and client."""
+
+    def get(self, subject: str, client_id: str, /) -> MaybeAwaitable[Consent | None]:
+        """What was consented to."""
+
+    def put(self, consent: Consent, /) -> MaybeAwaitable[None]:
+        """Store a consent in place of the one for the same subject and client."""
+
+    def remove(self, subject: str, client_id: str, /) -> MaybeAwaitable[bool]:
+        """Take a consent back. Returns whether there was one."""
+
+    def list_for_subject(self, subject: str, /) -> MaybeAwaitable[Sequence[Consent]]:
+        """All of a resource owner's, by client id."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutNotice:
+    """A client that is still to be told that a sign-in has ended (OpenID Connect Back-Channel
+    Logout).
+    """
+
+    id: str
+    """22 characters of base64url (128 random bits)."""
+    client_id: str
+    subject: str
+    session_id: str
+    created_at: float
+    attempts: int = 0
+    """How often it was tried."""
+    due_at: float = 0.0
+    """When to try next."""
+
+
+class LogoutStore(Protocol):
+    """Notices that are to be delivered: a queue that outlives the process."""
+
+    def add(self, notices: Sequence[LogoutNotice], /) -> MaybeAwaitable[None]:
+        """Store notices."""
+
+    def claim(
+        self, now: float, until: float, limit: int, /
+    ) -> MaybeAwaitable[Sequence[LogoutNotice]]:
+        """Take up to ``limit`` notices that are due, and make them due again at ``until``,
+        atomically: of several senders one gets each. They are returned with ``attempts`` counted
+        up.
+        """
+
+    def done(self, notice_id: str, /) -> MaybeAwaitable[None]:
+        """Forget a notice."""
+
+    def retry(self, notice_id: str, due_at: float, /) -> MaybeAwaitable[None]:
+        """Try again later."""
+
+
 class Stores(Protocol):
     """The stores of an authorization server; `bezant.stores.memory` and `bezant.stores.sql` give
     all of them.
@@ -292,3 +430,9 @@ class Stores(Protocol):
     def revocations(self) -> RevocationStore: ...
     @property
     def throttle(self) -> ThrottleStore: ...
+    @property
+    def codes(self) -> CodeStore: ...
+    @property
+    def consents(self) -> ConsentStore: ...
+    @property
+    def logouts(self) -> LogoutStore: ...

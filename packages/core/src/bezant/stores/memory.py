@@ -17,11 +17,16 @@ from bezant.errors import ConfigurationError
 from bezant.runtime import nonblocking
 from bezant.stores import (
     Authorization,
+    Code,
+    CodeKind,
+    Consent,
+    LogoutNotice,
     Outcome,
     Revocation,
     RevocationKind,
     Rotation,
     StoredKey,
+    Taking,
     ThrottleLimit,
 )
 from bezant.stores.rotation import decide
@@ -30,7 +35,10 @@ from bezant.users import User
 __all__ = [
     "MemoryAuthorizationStore",
     "MemoryClientStore",
+    "MemoryCodeStore",
+    "MemoryConsentStore",
     "MemoryKeyStore",
+    "MemoryLogoutStore",
     "MemoryRevocationStore",
     "MemoryStores",
     "MemoryThrottleStore",
@@ -183,6 +191,10 @@ class MemoryAuthorizationStore:
                 and client_id in (None, row.client_id)
             ]
         return sorted(found, key=lambda row: row.created_at, reverse=True)[:limit]
+
+    def list_for_session(self, session_id: str, /) -> Sequence[Authorization]:
+        with self._lock:
+            return [row for row in self._rows.values() if row.session_id == session_id]
 
     def purge(self, before: float, /) -> int:
         with self._lock:
@@ -374,6 +386,112 @@ class MemoryThrottleStore:
             self._counters.popitem(last=False)
 
 
+@nonblocking
+class MemoryCodeStore:
+    """Codes (`bezant.stores.CodeStore`)."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._rows: dict[tuple[str, str], tuple[Code, bool]] = {}
+
+    def put(self, code: Code, /) -> bool:
+        with self._lock:
+            if (code.kind, code.digest) in self._rows:
+                return False
+            self._rows[code.kind, code.digest] = code, False
+            return True
+
+    def take(self, kind: CodeKind, digest: str, now: float, /) -> tuple[Taking, str | None]:
+        with self._lock:
+            code, taken = self._rows.get((kind, digest), (None, False))
+            if code is None or now >= code.expires_at:
+                return Taking.UNKNOWN, None
+            self._rows[kind, digest] = code, True
+            return Taking.SPENT if taken else Taking.TAKEN, code.value
+
+    def peek(self, kind: CodeKind, digest: str, now: float, /) -> str | None:
+        with self._lock:
+            code, _ = self._rows.get((kind, digest), (None, False))
+            return None if code is None or now >= code.expires_at else code.value
+
+    def replace(self, kind: CodeKind, digest: str, value: str, now: float, /) -> bool:
+        with self._lock:
+            code, taken = self._rows.get((kind, digest), (None, False))
+            if code is None or now >= code.expires_at:
+                return False
+            self._rows[kind, digest] = replace(code, value=value), taken
+            return True
+
+    def purge(self, now: float, /) -> int:
+        with self._lock:
+            expired = [key for key, (code, _) in self._rows.items() if code.expires_at <= now]
+            for key in expired:
+                del self._rows[key]
+            return len(expired)
+
+
+@nonblocking
+class MemoryConsentStore:
+    """Consents (`bezant.stores.ConsentStore`)."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._rows: dict[tuple[str, str], Consent] = {}
+
+    def get(self, subject: str, client_id: str, /) -> Consent | None:
+        with self._lock:
+            return self._rows.get((subject, client_id))
+
+    def put(self, consent: Consent, /) -> None:
+        with self._lock:
+            self._rows[consent.subject, consent.client_id] = consent
+
+    def remove(self, subject: str, client_id: str, /) -> bool:
+        with self._lock:
+            return self._rows.pop((subject, client_id), None) is not None
+
+    def list_for_subject(self, subject: str, /) -> Sequence[Consent]:
+        with self._lock:
+            found = [consent for consent in self._rows.values() if consent.subject == subject]
+        return sorted(found, key=lambda consent: consent.client_id)
+
+
+@nonblocking
+class MemoryLogoutStore:
+    """Notices of logouts (`bezant.stores.LogoutStore`)."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._rows: dict[str, LogoutNotice] = {}
+
+    def add(self, notices: Sequence[LogoutNotice], /) -> None:
+        with self._lock:
+            self._rows.update((notice.id, notice) for notice in notices)
+
+    def claim(self, now: float, until: float, limit: int, /) -> Sequence[LogoutNotice]:
+        with self._lock:
+            due = sorted(
+                (notice for notice in self._rows.values() if notice.due_at <= now),
+                key=lambda notice: (notice.due_at, notice.id),
+            )
+            claimed = [
+                replace(notice, attempts=notice.attempts + 1, due_at=until)
+                for notice in due[:limit]
+            ]
+            self._rows.update((notice.id, notice) for notice in claimed)
+            return claimed
+
+    def done(self, notice_id: str, /) -> None:
+        with self._lock:
+            self._rows.pop(notice_id, None)
+
+    def retry(self, notice_id: str, due_at: float, /) -> None:
+        with self._lock:
+            notice = self._rows.get(notice_id)
+            if notice is not None:
+                self._rows[notice_id] = replace(notice, due_at=due_at)
+
+
 class MemoryStores:
     """All stores of an authorization server, in memory (`bezant.stores.Stores`).
 
@@ -387,3 +505,6 @@ class MemoryStores:
         self.keys: MemoryKeyStore = MemoryKeyStore()
         self.revocations: MemoryRevocationStore = MemoryRevocationStore()
         self.throttle: MemoryThrottleStore = MemoryThrottleStore()
+        self.codes: MemoryCodeStore = MemoryCodeStore()
+        self.consents: MemoryConsentStore = MemoryConsentStore()
+        self.logouts: MemoryLogoutStore = MemoryLogoutStore()
