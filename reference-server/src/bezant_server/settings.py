@@ -19,8 +19,8 @@ from pydantic_settings import (
 )
 
 from bezant.config import ServerConfig, check_issuer
-from bezant.urls import is_loopback
 from bezant.errors import ConfigurationError
+from bezant.urls import is_loopback
 
 __all__ = ["PREFIX", "Settings", "load_settings", "unknown_variables"]
 
