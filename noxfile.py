@@ -262,6 +262,14 @@ def contract(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshots(session: nox.Session) -> None:
+    """Pictures of every page in light, dark and phone width, to look at (-- FOLDER)."""
+    prepare(session, "server", "e2e", packages=SERVER)
+    folder = session.posargs[0] if session.posargs else str(ROOT / ".nox" / "screenshots")
+    session.run("python", "-m", "tests.e2e.screenshots", folder)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Benchmarks against peers, as ratios within one run."""
     prepare(session, "bench", packages=SERVER)

@@ -1,9 +1,10 @@
 """Which tests prove which rules: a manifest, and the page that is made from it.
 
-A test names the rules that it proves, ``@pytest.mark.rfc("6749", "5.2")``, and the attacks that it
-withstands, ``test_j01_...``. `RULES` and `ATTACKS` list what must be proven. ``python -m
-tests.conformance`` writes the page; a test fails when something listed lacks a proof, a proof is of
-something not listed, or the page is out of date.
+A test names the rules that it proves, ``@pytest.mark.rfc("6749", "5.2")``, the modules of the
+OpenID Foundation's conformance suite that it passes, ``@pytest.mark.openid("oidcc-server")``, and
+the attacks that it withstands, ``test_j01_...``. `RULES`, `MODULES` and `ATTACKS` list what must be
+proven. ``python -m tests.conformance`` writes the page; a test fails when something listed lacks a
+proof, a proof is of something not listed, or the page is out of date.
 """
 
 from __future__ import annotations
@@ -30,9 +31,20 @@ RULES: Final[dict[tuple[str, str], dict[str, str]]] = {
         "1.5": "A refresh token is given to those who may use it",
         "2.3": "A client authenticates by one method at a time",
         "2.3.1": "Client passwords: Basic with form-encoded parts, or the body, never the URL",
+        "3.1": "The authorization endpoint: GET and POST, no parameter twice, unknown ignored",
+        "3.1.2": "Redirect URIs: absolute, without a fragment; their query stays",
+        "3.1.2.2": "They are registered, and compared as strings",
+        "3.1.2.3": "One is named in every request",
+        "3.1.2.4": "No redirect to one that is not registered",
         "3.2": "The token endpoint: POST, no parameter twice, empty is absent, unknown ignored",
         "3.2.1": "A client acts for itself alone, whoever it names",
         "3.3": "Scopes: case-sensitive names in any order; the answer says what was given",
+        "4.1": "The authorization code grant, from end to end",
+        "4.1.1": "Authorization code: the request",
+        "4.1.2": "Authorization code: the answer; a code is good once and for a minute",
+        "4.1.2.1": "Errors go to the client once its redirect URI is proven, with its state",
+        "4.1.3": "Authorization code: bound to its client and redirect URI",
+        "4.1.4": "Authorization code: the answer with tokens",
         "4.3.2": "Password grant: the request, behind protection against guessing",
         "4.3.3": "Password grant: the answer",
         "4.4.3": "Client credentials: the answer has no refresh token",
@@ -41,6 +53,7 @@ RULES: Final[dict[tuple[str, str], dict[str, str]]] = {
         "5.2": "Every error: its code, its status, its challenge",
         "6": "Refreshing: bound to the client, scopes never wider than first given",
         "10.4": "A refresh token cannot be forged or used by another client",
+        "10.5": "A code that comes back ends what it gave",
         "10.10": "Credentials cannot be guessed, and no answer helps to",
         "B": "application/x-www-form-urlencoded is UTF-8",
     },
@@ -82,16 +95,60 @@ RULES: Final[dict[tuple[str, str], dict[str, str]]] = {
     },
     ("9470", "OAuth 2.0 Step Up Authentication Challenge"): {
         "3": "A sign-in too long ago is challenged with max_age",
+        "4": "A sign-in that is too weak is stepped up",
     },
     ("9700", "Best Current Practice for OAuth 2.0 Security"): {
+        "2.1": "Redirect URIs are compared as strings, but for the port of a loopback address",
+        "2.1.1": "No code without PKCE",
+        "2.6": "No other origin reads the authorization endpoint",
+        "4.5.3": "A stolen code is of no use to another client, or to the same one twice",
+        "4.8.2": "A code with a challenge needs its verifier, and there is no other",
+        "4.11.2": "No open redirector: nothing goes anywhere unproven",
+        "4.12": "303 after a form, never 307",
         "4.14.2": "Refresh tokens rotate; the reuse of one ends all of its sign-in",
         "4.15": "A client cannot pose as a resource owner, nor the other way round",
+        "4.16": "No page of ours can be framed",
     },
     ("9728", "OAuth 2.0 Protected Resource Metadata"): {
         "2": "The document of a resource",
         "3.1": "Where it is, when the resource has a path too",
         "3.2": "The answer",
         "5.1": "Challenges name the metadata of the resource",
+    },
+    ("7636", "Proof Key for Code Exchange"): {
+        "4.1": "Verifiers: 43 to 128 characters",
+        "4.2": "Challenges: S256 and nothing else",
+        "4.3": "The request says both, and leaves neither out",
+        "4.4.1": "What is missing or not S256 is invalid_request",
+        "4.6": "The verifier must fit, or the code is spent",
+        "B": "The published example",
+    },
+    ("8252", "OAuth 2.0 for Native Apps"): {
+        "7.1": "Private schemes are domain names turned round",
+        "7.3": "The port of a loopback address is free",
+        "8.3": "localhost is no loopback address",
+        "8.4": "What may be registered",
+    },
+    ("8707", "Resource Indicators"): {
+        "2": "resource may be repeated; what is unknown is invalid_target",
+        "2.1": "In the authorization request",
+        "2.2": "In the token request: those of the code, or fewer",
+    },
+    ("9126", "Pushed Authorization Requests"): {
+        "2": "POST, by a client that proves who it is",
+        "2.1": "The request, which names no other",
+        "2.2": "The answer",
+        "2.3": "Errors go to the client at once",
+        "4": "What was pushed counts, and nothing beside it",
+        "7.3": "A request URI is good once, for one client, and a while",
+    },
+    ("9207", "Authorization Server Issuer Identification"): {
+        "2": "iss in every answer, errors included",
+        "2.4": "It is the issuer to the letter, and clients compare it",
+    },
+    ("7523", "JWT Profile for Client Authentication"): {
+        "2.2": "A signed assertion proves a client, in place of a secret",
+        "3": "What it has to say: whose it is, for whom, until when, and once",
     },
     ("7591", "Dynamic Client Registration"): {
         "2": "The names of client authentication methods",
@@ -189,6 +246,76 @@ RULES: Final[dict[tuple[str, str], dict[str, str]]] = {
 }
 """What must be proven."""
 
+MODULES: Final[dict[str, dict[str, str]]] = {
+    "Basic OP": {
+        "oidcc-server": "The code flow; an ID token with all its claims",
+        "oidcc-server-client-secret-post": "The same with the secret in the form",
+        "oidcc-response-type-missing": "A request without response_type is refused",
+        "oidcc-idtoken-signature": "RS256 unless registered otherwise, with a kid",
+        "oidcc-idtoken-unsigned": "No ID token is unsigned, and none is advertised",
+        "oidcc-userinfo-get": "UserInfo by GET",
+        "oidcc-userinfo-post-header": "UserInfo by POST",
+        "oidcc-userinfo-post-body": "A token in the form is not looked at",
+        "oidcc-ensure-request-without-nonce-succeeds-for-code-flow": "No nonce asked, none told",
+        "oidcc-scope-profile": "profile is accepted and tells its claims",
+        "oidcc-scope-email": "email is accepted and tells its claims",
+        "oidcc-scope-address": "address is accepted and tells its claim",
+        "oidcc-scope-phone": "phone is accepted and tells its claims",
+        "oidcc-scope-all": "All of them at once",
+        "oidcc-alternate-happy-flow": "The order of scopes and parameters does not matter",
+        "oidcc-display-page": "display=page is no error",
+        "oidcc-display-popup": "display=popup is no error",
+        "oidcc-prompt-login": "People are asked again, and auth_time says so",
+        "oidcc-prompt-none-not-logged-in": "login_required when nobody is signed in",
+        "oidcc-prompt-none-logged-in": "Silent when somebody is",
+        "oidcc-max-age-1": "A sign-in too long ago is asked for again",
+        "oidcc-max-age-10000": "A recent one is not",
+        "oidcc-ensure-request-with-unknown-parameter-succeeds": "Unknown parameters are ignored",
+        "oidcc-id-token-hint": "With prompt=none and a hint: silent",
+        "oidcc-login-hint": "login_hint is no error",
+        "oidcc-ui-locales": "ui_locales is no error",
+        "oidcc-claims-locales": "claims_locales is no error",
+        "oidcc-ensure-request-with-acr-values-succeeds": "acr_values is no error",
+        "oidcc-codereuse": "A code is good once",
+        "oidcc-codereuse-30seconds": "Its reuse ends what it gave",
+        "oidcc-ensure-registered-redirect-uri": "An error page for an unregistered URI",
+        "oidcc-ensure-post-request-succeeds": "The authorization request by POST",
+        "oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported": (
+            "request_uri is refused, but for pushed requests"
+        ),
+        "oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported": (
+            "request is refused"
+        ),
+        "oidcc-ensure-request-object-with-redirect-uri": "No redirect URI comes in one",
+        "oidcc-claims-essential": "A claim that is asked for by name is told",
+        "oidcc-refresh-token": "A refresh tells of the same sign-in, and is one client's",
+        "oidcc-ensure-request-with-valid-pkce-succeeds": "PKCE",
+    },
+    "Config OP and Dynamic OP": {
+        "oidcc-discovery-endpoint-verification": "Metadata: whole, exact, and true",
+        "oidcc-server-rotate-keys": "Keys rotate under the clients' feet",
+    },
+    "RP-initiated logout": {
+        "oidcc-rp-initiated-logout": "The sign-in ends, and the way back has the state",
+        "oidcc-rp-initiated-logout-no-state": "The way back without one",
+        "oidcc-rp-initiated-logout-bad-post-logout-redirect-uri": "No way to an unregistered URI",
+        "oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri": (
+            "Nor to one with a query added"
+        ),
+        "oidcc-rp-initiated-logout-modified-id-token-hint": "A modified hint is refused",
+        "oidcc-rp-initiated-logout-bad-id-token-hint": "What is no hint of ours leads nowhere",
+        "oidcc-rp-initiated-logout-no-id-token-hint": "Without a hint nobody is sent on unasked",
+        "oidcc-rp-initiated-logout-no-params": "Without anything a page asks",
+        "oidcc-rp-initiated-logout-no-post-logout-redirect-uri": "Without a URI people stay",
+        "oidcc-rp-initiated-logout-only-state": "With a state alone they do, too",
+    },
+    "Back-channel logout": {
+        "oidcc-backchannel-rp-initiated-logout": "Each client of the sign-in is told, with its sid",
+    },
+}
+"""What the OpenID Foundation's conformance suite demands, by its plans. The plan for Form Post runs
+the modules of the basic one once more."""
+
 ATTACKS: Final[dict[str, dict[str, str]]] = {
     "Access tokens": {
         "J01": "alg none in any spelling, missing, or of another family",
@@ -219,6 +346,8 @@ ATTACKS: Final[dict[str, dict[str, str]]] = {
         "J26": "Ed25519 keys of small order, Ed448",
         "J27": "A malformed or contradictory key in a set",
         "J28": "RSA keys of 1,024 bits or with exponent 3",
+        "J29": "An ID token beside another access token",
+        "J30": "An ID token with another nonce, or without one",
         "J31": "A scope that begins like the one needed, or is no scope at all",
         "J32": "A subject that equals a client's id",
         "J33": "Switching a check off",
@@ -233,7 +362,46 @@ ATTACKS: Final[dict[str, dict[str, str]]] = {
         "T06": "A grant that the client or the server does not have",
         "T07": "One client names another",
         "T08": "Scopes beyond the client's, unknown, malformed, huge",
+        "T09": "A code of another client, or changed",
+        "T10": "A code twice, by two or 32 at once, or too late",
+        "T11": "Another redirect URI than the code was sent to",
+        "T12": "No verifier, a wrong one, one of 42 or 129 characters",
+        "T13": "Something ends between the code and its redemption",
         "T14": "An account disabled while its password is checked",
+    },
+    "Authorization endpoint": {
+        "A01": "A redirect before the client and its address are proven",
+        "A02": "Addresses that look like a registered one",
+        "A03": "Addresses that look like this machine",
+        "A04": "Several addresses registered, none named",
+        "A05": "A parameter twice; unknown ones",
+        "A06": "Other response types and modes",
+        "A07": "No PKCE, plain, malformed challenges",
+        "A08": "An error that travels to an unproven address",
+        "A09": "Answers without iss, or with another",
+        "A10": "A code injected into another session or client",
+        "A11": "A state from another browser, replayed, empty",
+        "A13": "Request objects, and URIs to fetch them from",
+        "A14": "A pushed request of another client, again, late, guessed, with more beside it",
+        "A15": "What was pushed in addresses, cookies and logs",
+        "A16": "prompt and max_age: skipped, contradictory, going round in circles",
+        "A17": "A hint of another person or client, expired, unsigned",
+        "A18": "Addresses that are scripts; HTML and line breaks in state",
+        "A19": "openid for a client that may not have it",
+    },
+    "Sign-in, consent and sign-out": {
+        "S01": "A session fixed before the sign-in",
+        "S02": "Forms from elsewhere",
+        "S03": "Somebody signed in as the attacker",
+        "S04": "A consent edited, replayed, of another person, from another tab",
+        "S05": "Framing",
+        "S06": "Cookies that others can set or read, malformed ones",
+        "S07": "A way back to anywhere",
+        "S08": "Passwords in redirects, referrers and addresses",
+        "S09": "A sign-out from elsewhere",
+        "S10": "Forged and replayed logout tokens",
+        "S12": "Claims that people set for themselves",
+        "S13": "A name that is used again",
     },
     "Refresh tokens": {
         "R02": "Reuse of a spent token",
@@ -256,6 +424,9 @@ ATTACKS: Final[dict[str, dict[str, str]]] = {
         "C03": "Another method than registered",
         "C04": "Malformed, oversized and oddly encoded Basic credentials",
         "C05": "Ids that differ in case or spaces",
+        "C06": "Assertions unsigned, forged, expired, too long-lived, or meant for others",
+        "C07": "An assertion again: later, at once, after a restart",
+        "C08": "An assertion beside a secret",
         "C09": "Contradicting client ids",
         "C10": "Secrets in the store",
         "C11": "Rotation with two live secrets",
@@ -277,6 +448,7 @@ ATTACKS: Final[dict[str, dict[str, str]]] = {
         "I05": "What ends with what",
         "I06": "A store that fails while a token is revoked",
         "I07": "JSONP",
+        "I08": "UserInfo without a good token, or without its scope",
         "I09": "Answers that are remembered too long",
     },
     "An issuer somewhere else": {
@@ -306,6 +478,7 @@ ATTACKS: Final[dict[str, dict[str, str]]] = {
         "O01": "Other origins",
         "O02": "Answers in caches",
         "D01": "A store that fails at any call of any flow",
+        "D03": "A process that dies between two steps",
         "D04": "Injection, other case, trailing spaces in names",
         "D06": "A dump of the stores",
     },
@@ -313,15 +486,17 @@ ATTACKS: Final[dict[str, dict[str, str]]] = {
 """What must be withstood. A test names it, ``test_j01_...``."""
 
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+_MARKERS: Final = frozenset({"rfc", "openid"})
 
 Proofs: TypeAlias = dict[Rule | str, list[str]]
-"""For each rule and each attack its tests, as ``path::name`` from the root."""
+"""For each rule, module and attack its tests, as ``path::name`` from the root."""
 
 
 def listed() -> set[Rule | str]:
-    """The rules and attacks of the manifest."""
+    """The rules, modules and attacks of the manifest."""
     rules = {(number, section) for (number, _), rules in RULES.items() for section in rules}
-    return rules | {attack for attacks in ATTACKS.values() for attack in attacks}
+    others = (*MODULES.values(), *ATTACKS.values())
+    return rules | {name for names in others for name in names}
 
 
 def collect() -> Proofs:
@@ -338,10 +513,10 @@ def collect() -> Proofs:
         for test, marks in _tests(tree.body, _constants(tree)):
             calls = [call for mark in marks for call in _markers(mark)]
             markers.difference_update(map(id, calls))
-            for proven in dict.fromkeys([*map(_rule, calls), *_attacks(test)]):
+            for proven in dict.fromkeys([*map(_proven, calls), *_attacks(test)]):
                 proofs[proven].append(f"{name}::{test}")
         if markers:
-            raise ValueError(f"{name}: an rfc marker that belongs to no test")
+            raise ValueError(f"{name}: a marker that belongs to no test")
     return dict(proofs)
 
 
@@ -379,16 +554,16 @@ def _constants(tree: ast.Module) -> dict[str, ast.expr]:
 
 def _markers(node: ast.AST) -> Iterator[ast.Call]:
     for call in ast.walk(node):
-        if isinstance(call, ast.Call) and "rfc" in {
-            getattr(call.func, "attr", None),
-            getattr(call.func, "id", None),
-        }:
+        if isinstance(call, ast.Call) and _MARKERS.intersection(
+            (getattr(call.func, "attr", None), getattr(call.func, "id", None))
+        ):
             yield call
 
 
-def _rule(call: ast.Call) -> Rule:
-    number, section = (ast.literal_eval(argument) for argument in call.args)
-    return str(number), str(section)
+def _proven(call: ast.Call) -> Rule | str:
+    """``rfc(number, section)`` or ``openid(module)``."""
+    name, *section = (str(ast.literal_eval(argument)) for argument in call.args)
+    return (name, section[0]) if section else name
 
 
 def _attacks(test: str) -> list[str]:
@@ -413,6 +588,10 @@ def page(proofs: Proofs) -> str:
             anchor = "appendix" if section[0].isalpha() else "section"
             link = f"[{section}](https://www.rfc-editor.org/rfc/rfc{number}#{anchor}-{section})"
             lines.append(_row(link, rule, proofs.get((number, section), [])))
+    for plan, modules in MODULES.items():
+        lines += _table(f"OpenID Foundation conformance modules: {plan}", "module", "demand")
+        for module, demand in modules.items():
+            lines.append(_row(f"`{module}`", demand, proofs.get(module, [])))
     for topic, attacks in ATTACKS.items():
         lines += _table(f"Attacks: {topic.lower()}", "name", "attack")
         lines += [_row(name, attack, proofs.get(name, [])) for name, attack in attacks.items()]

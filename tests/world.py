@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MethodType
@@ -9,26 +10,49 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 
-from bezant import AuthorizationServer, Client, ClientSecret, PasswordHasher, ServerConfig, User
+from bezant import (
+    AuthorizationServer,
+    Client,
+    ClientSecret,
+    Key,
+    PasswordHasher,
+    ServerConfig,
+    User,
+)
 from bezant.errors import StoreUnavailable
+from bezant.interactions import InteractionConfig
 from bezant.runtime import SYNC, run_sync
+from bezant.sign_in import SignIn
+from bezant.stores import Consent
 from bezant.stores.memory import MemoryStores, MemoryUserStore
-from bezant.testing import FrozenClock
+from bezant.testing import FrozenClock, fixed_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from bezant.events import Event
+    from bezant.http import Response
+    from bezant.interactions import Interaction
 
 T = TypeVar("T")
 
 ISSUER: Final = "https://id.example.com"
 API: Final = "https://api.example.com"
+OTHER_API: Final = "https://other.example.com"
 SECRET_KEY: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 PASSWORD: Final = "correct horse battery staple"
 
 SCOPES: Final = ("items:read", "items:write")
 SIGN_IN: Final = frozenset({"password", "refresh_token"})
+CODE: Final = ("authorization_code", "refresh_token")
+
+CALLBACK: Final = "https://app.example.com/callback"
+LOOPBACK: Final = "http://127.0.0.1/callback"
+NATIVE: Final = "com.example.app:/callback"
+LOGIN_PAGE: Final = "/login"
+CONSENT_PAGE: Final = "/consent"
+ACCOUNT_PAGE: Final = "/accounts"
+LOGOUT_PAGE: Final = "/signout"
 
 hasher = PasswordHasher.fast_for_tests()
 
@@ -52,10 +76,36 @@ def clients() -> tuple[Client, ...]:
         Client("spa", SIGN_IN, SCOPES, (API,), auth_method="none"),
         confidential("machine", "client_credentials", scopes=("items:read", "reports")),
         confidential("kiosk", "password"),
+        Client(
+            "prover",
+            SIGN_IN,
+            SCOPES,
+            (API,),
+            auth_method="private_key_jwt",
+            jwks={"keys": [fixed_key("EdDSA").public_jwk()]},
+        ),
         confidential("api", introspect=True),
-        confidential("other-api", audience=("https://other.example.com",)),
+        confidential("other-api", audience=(OTHER_API,)),
         confidential("blind", *SIGN_IN, introspect=False),
         confidential("closed", *SIGN_IN, "client_credentials", active=False),
+    )
+
+
+@cache
+def code_clients() -> tuple[Client, ...]:
+    """Those that people come to with a browser."""
+    scopes = ("openid", "profile", "email", "offline_access", *SCOPES)
+    back = {"redirect_uris": (CALLBACK,), "post_logout_redirect_uris": (f"{CALLBACK}/bye",)}
+    several = (CALLBACK, f"{CALLBACK}?tenant=1", LOOPBACK, "http://[::1]:1/callback", NATIVE)
+    return (
+        confidential("app", *CODE, scopes=scopes, audience=(API, OTHER_API), **back),
+        confidential("portal", *CODE, scopes=scopes, first_party=True, **back),
+        confidential("rival", *CODE, scopes=scopes, **back),
+        Client(
+            "native", frozenset(CODE), SCOPES, (API,), auth_method="none", redirect_uris=several
+        ),
+        confidential("bare-app", "authorization_code", scopes=(), **back),
+        confidential("no-code", *SIGN_IN, **back),
     )
 
 
@@ -77,6 +127,26 @@ def people() -> tuple[User, ...]:
 
 
 @dataclass
+class Browser:
+    """Who is signed in in the one browser there is."""
+
+    sign_in: SignIn | None = None
+
+    def interaction(self) -> InteractionConfig:
+        """An application whose pages the tests play."""
+        return InteractionConfig(
+            login_url=LOGIN_PAGE,
+            consent_url=CONSENT_PAGE,
+            select_account_url=ACCOUNT_PAGE,
+            logout_url=LOGOUT_PAGE,
+            sign_in=self._who,
+        )
+
+    def _who(self, _native: Any) -> SignIn | None:
+        return self.sign_in
+
+
+@dataclass
 class World:
     """A server with everything around it."""
 
@@ -85,6 +155,8 @@ class World:
     stores: MemoryStores
     users: MemoryUserStore
     events: list[Event] = field(default_factory=list)
+    browser: Browser = field(default_factory=Browser)
+    interaction: InteractionConfig | None = None
 
     def seen(self, kind: type[Event]) -> list[Any]:
         """The events of one kind."""
@@ -102,6 +174,42 @@ class World:
         client = self.stores.clients.get(client_id)
         assert client is not None
         self.stores.clients.add(replace(client, **changes))
+
+    def sign_in(self, subject: str = "user-alice", session: str = "session-1", **of: Any) -> SignIn:
+        """Let somebody sign in in the browser, just now."""
+        made = SignIn(subject, of.pop("auth_time", self.clock()), session, **of)
+        self.browser.sign_in = made
+        return made
+
+    def sign_out(self) -> None:
+        self.browser.sign_in = None
+
+    def select(self, interaction: str) -> str:
+        """The page of accounts says that one was chosen. Returns where the browser goes."""
+        return self.elsewhere(lambda server: server.interactions.selected(interaction, SYNC))
+
+    def consent(self, interaction: str, *scopes: str) -> str:
+        """Whoever is signed in consents. Returns where the browser goes."""
+        who = self.browser.sign_in
+        assert who is not None
+        return self.elsewhere(
+            lambda server: server.interactions.consent(interaction, who, scopes, SYNC)
+        )
+
+    def deny(self, interaction: str) -> Response:
+        """Whoever sits there refuses. Returns what the browser gets."""
+        return self.elsewhere(lambda server: server.interactions.deny(interaction, SYNC))
+
+    def waits(self, interaction: str) -> Interaction | None:
+        """What a page is told."""
+        return self.elsewhere(lambda server: server.interactions.get(interaction, SYNC))
+
+    def remember(self, subject: str, client_id: str, *scopes: str) -> None:
+        """Somebody has consented before."""
+        self.stores.consents.put(Consent(subject, client_id, scopes, self.clock()))
+
+    def withdraw(self, subject: str, client_id: str) -> None:
+        assert self.stores.consents.remove(subject, client_id)
 
     def take_away(self, name: str, error: Exception | None = None) -> None:
         """Let every call of a store fail."""
@@ -128,6 +236,7 @@ class World:
             users=self.users,
             hasher=hasher,
             clock=self.clock,
+            interaction=self.interaction,
         )
         try:
             return run_sync(act(server))
@@ -152,6 +261,7 @@ def make_world(
     clock: FrozenClock | None = None,
     more_clients: Iterable[Client] = (),
     server: dict[str, Any] | None = None,
+    code_flow: bool = False,
     **config: Any,
 ) -> World:
     """A world whose server is ready.
@@ -161,10 +271,13 @@ def make_world(
         clock: Another world's clock.
         more_clients: Beside `clients`.
         server: Arguments of the server.
+        code_flow: Whether people sign in in a browser, `code_clients` included.
         config: Settings of the server.
     """
     clock = clock or FrozenClock()
-    stores = MemoryStores([*clients(), *more_clients])
+    browser = Browser()
+    interaction = browser.interaction() if code_flow else None
+    stores = MemoryStores([*clients(), *(code_clients() if code_flow else ()), *more_clients])
     users = MemoryUserStore(people())
     events: list[Event] = []
     settings = {
@@ -182,13 +295,28 @@ def make_world(
         "hasher": hasher,
         "subscribers": [events.append],
         "clock": clock,
+        "interaction": interaction,
         **(server or {}),
     }
     made = AuthorizationServer(ServerConfig(**settings), **parts)
-    world = World(made, clock, stores, users, events)
+    world = World(made, clock, stores, users, events, browser, interaction)
     # The first key comes from elsewhere, so that whatever wraps the stores sees requests only.
     world.elsewhere(lambda server: server.prepare(SYNC))
     return world
+
+
+_read_key = Key.from_jwk
+
+
+@cache
+def _read_once(jwk: str) -> Key:
+    return _read_key(json.loads(jwk))
+
+
+def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same keys in every world. To make an RSA key takes long, and so does to read one."""
+    monkeypatch.setattr(Key, "generate", fixed_key)
+    monkeypatch.setattr(Key, "from_jwk", lambda jwk: _read_once(json.dumps(jwk)))
 
 
 def make_server(issuer: str = API, **config: Any) -> AuthorizationServer:

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from xml.etree import ElementTree as ET
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / ".nox" / "results"  # each pytest run leaves a file in here
 REPORT = RESULTS / "sessions.json"
+REMEDY = "to run these: "  # in the reason of a skip that somebody can do something about
 
 
 @dataclass(frozen=True)
@@ -54,26 +55,46 @@ def main(arguments: list[str]) -> int:
     if code and not total.failed:
         total += Count(failed=1)
     print(table(rows), flush=True)
+    for line in left_out(RESULTS):
+        print(line, flush=True)
     print(total, flush=True)
     return code or bool(total.failed)
 
 
-def read_counts(folder: Path) -> dict[str, Count]:
-    """What each session's tests came to, from the files that its pytest runs left."""
-    counts: dict[str, Count] = defaultdict(Count)
-    for file in folder.glob("*.xml"):
+def read_suites(folder: Path) -> list[ET.Element]:
+    """What the pytest runs left in a folder."""
+    suites: list[ET.Element] = []
+    for file in sorted(folder.glob("*.xml")):
         try:
-            suites = ET.parse(file).getroot()
+            suites.extend(ET.parse(file).getroot())
         except ET.ParseError:  # cut short, and so its session failed
             continue
-        for suite in suites:
-            number = {
-                key: int(suite.get(key, 0)) for key in ("tests", "errors", "failures", "skipped")
-            }
-            failed = number["errors"] + number["failures"]
-            passed = number["tests"] - failed - number["skipped"]
-            counts[suite.get("name", "")] += Count(passed, failed, number["skipped"])
+    return suites
+
+
+def read_counts(folder: Path) -> dict[str, Count]:
+    """What each session's tests came to."""
+    counts: dict[str, Count] = defaultdict(Count)
+    for suite in read_suites(folder):
+        number = {key: int(suite.get(key, 0)) for key in ("tests", "errors", "failures", "skipped")}
+        failed = number["errors"] + number["failures"]
+        passed = number["tests"] - failed - number["skipped"]
+        counts[suite.get("name", "")] += Count(passed, failed, number["skipped"])
     return counts
+
+
+def left_out(folder: Path) -> list[str]:
+    """A line for each thing that is missing here and that somebody could install: how many tests
+    were skipped for want of it, and the reason they gave.
+    """
+    reasons = Counter(
+        skipped.get("message", "")
+        for suite in read_suites(folder)
+        for skipped in suite.iter("skipped")
+    )
+    return [
+        f"{number} left out: {reason}" for reason, number in reasons.items() if REMEDY in reason
+    ]
 
 
 def tally(session: dict[str, Any], counts: dict[str, Count]) -> Count:

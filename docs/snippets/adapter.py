@@ -80,6 +80,7 @@ def read(environ: Environ, limit: int) -> Request:
         environ["wsgi.input"].read(length),
         query=environ.get("QUERY_STRING", ""),
         address=environ.get("REMOTE_ADDR", ""),
+        native=environ,
     )
 
 

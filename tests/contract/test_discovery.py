@@ -8,8 +8,25 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 
-from tests.api import FEED, INTROSPECT, JWKS, METADATA, METHODS, REVOKE, TOKEN, client_refusal
-from tests.world import API, ISSUER, PASSWORD, configured
+from tests.api import (
+    AUTHORIZE,
+    FEED,
+    INTROSPECT,
+    JWKS,
+    METADATA,
+    METHODS,
+    OPENID_CONFIGURATION,
+    PAR,
+    REVOKE,
+    TOKEN,
+    answer_of,
+    client_refusal,
+    error_of,
+    form_of,
+    page_of,
+)
+from tests.jose import parts
+from tests.world import API, ISSUER, PASSWORD, SCOPES, configured
 
 if TYPE_CHECKING:
     from bezant.http import Response
@@ -17,7 +34,13 @@ if TYPE_CHECKING:
     from tests.world import World
 
 PUBLIC_FOR_FIVE_MINUTES = "public, max-age=300"
-BY_METHOD = {"client_secret_basic": "web", "client_secret_post": "mobile", "none": "spa"}
+BY_METHOD = {
+    "client_secret_basic": "web",
+    "client_secret_post": "mobile",
+    "private_key_jwt": "prover",
+    "none": "spa",
+}
+SIGNATURES = ["ES256", "EdDSA", "RS256", "PS256"]
 
 
 def metadata(api: Api) -> dict[str, Any]:
@@ -38,17 +61,14 @@ def test_the_metadata_document(api: Api) -> None:
     assert answer.json() == {
         "issuer": ISSUER,
         "token_endpoint": ISSUER + TOKEN,
-        "token_endpoint_auth_methods_supported": [
-            *("client_secret_basic", "client_secret_post", "none")
-        ],
+        "token_endpoint_auth_methods_supported": list(BY_METHOD),
+        "token_endpoint_auth_signing_alg_values_supported": SIGNATURES,
         "revocation_endpoint": ISSUER + REVOKE,
-        "revocation_endpoint_auth_methods_supported": [
-            *("client_secret_basic", "client_secret_post", "none")
-        ],
+        "revocation_endpoint_auth_methods_supported": list(BY_METHOD),
+        "revocation_endpoint_auth_signing_alg_values_supported": SIGNATURES,
         "introspection_endpoint": ISSUER + INTROSPECT,
-        "introspection_endpoint_auth_methods_supported": [
-            *("client_secret_basic", "client_secret_post")
-        ],
+        "introspection_endpoint_auth_methods_supported": list(BY_METHOD)[:-1],
+        "introspection_endpoint_auth_signing_alg_values_supported": SIGNATURES,
         "grant_types_supported": ["client_credentials", "password", "refresh_token"],
         "response_types_supported": [],
         "jwks_uri": ISSUER + JWKS,
@@ -117,6 +137,173 @@ def test_without_described_scopes_none_are_listed(api: Api) -> None:
 )
 def test_h04_no_header_changes_the_urls(api: Api, header: tuple[str, str]) -> None:
     assert api.get(METADATA, header).body == api.get(METADATA).body
+
+
+# ---- where people sign in in browsers --------------------------------------------------------
+
+code_flow = configured(code_flow=True)
+
+
+@code_flow
+@pytest.mark.rfc("8414", "2")
+@pytest.mark.openid("oidcc-discovery-endpoint-verification")
+def test_the_metadata_of_an_openid_provider(api: Api) -> None:
+    answer = api.get(OPENID_CONFIGURATION)
+    assert (answer.status, answer.header("content-type")) == (200, "application/json")
+    assert answer.header("cache-control") == PUBLIC_FOR_FIVE_MINUTES
+    assert answer.header("access-control-allow-origin") == "*"
+    document = answer.json()
+    assert api.get(METADATA).body == answer.body
+    claims = document.pop("claims_supported")
+    assert {"sub", "iss", "aud", "auth_time", "acr", "amr", "sid", "name", "email"} <= set(claims)
+    assert len(set(claims)) == len(claims)
+    assert document == {
+        "issuer": ISSUER,
+        "authorization_endpoint": ISSUER + AUTHORIZE,
+        "token_endpoint": ISSUER + TOKEN,
+        "userinfo_endpoint": f"{ISSUER}/oauth/userinfo",
+        "jwks_uri": ISSUER + JWKS,
+        "end_session_endpoint": f"{ISSUER}/oauth/logout",
+        "pushed_authorization_request_endpoint": ISSUER + PAR,
+        "revocation_endpoint": ISSUER + REVOKE,
+        "introspection_endpoint": ISSUER + INTROSPECT,
+        "revocation_feed_endpoint": ISSUER + FEED,
+        "token_endpoint_auth_methods_supported": list(BY_METHOD),
+        "token_endpoint_auth_signing_alg_values_supported": SIGNATURES,
+        "revocation_endpoint_auth_methods_supported": list(BY_METHOD),
+        "revocation_endpoint_auth_signing_alg_values_supported": SIGNATURES,
+        "introspection_endpoint_auth_methods_supported": list(BY_METHOD)[:-1],
+        "introspection_endpoint_auth_signing_alg_values_supported": SIGNATURES,
+        "grant_types_supported": [
+            *("authorization_code", "client_credentials", "password", "refresh_token")
+        ],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "prompt_values_supported": ["consent", "login", "none", "select_account"],
+        "scopes_supported": [
+            *("openid", "profile", "email", "address", "phone", "offline_access", *SCOPES)
+        ],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256", "ES256", "EdDSA"],
+        "userinfo_signing_alg_values_supported": ["RS256", "ES256", "EdDSA"],
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+    }
+
+
+@code_flow
+@pytest.mark.openid("oidcc-discovery-endpoint-verification")
+def test_every_advertised_endpoint_is_there(api: Api) -> None:
+    document = metadata(api)
+    found = {
+        name: api.get(urlsplit(url).path, method="PUT").status
+        for name, url in document.items()
+        if name.endswith(("_endpoint", "_uri"))
+    }
+    assert len(found) == 9
+    assert found == dict.fromkeys(found, 405)
+    keys = api.get(JWKS).json()["keys"]
+    assert len({key["kid"] for key in keys}) == len(keys) == 3
+    assert {key["alg"] for key in keys} == set(document["id_token_signing_alg_values_supported"])
+
+
+@code_flow
+@pytest.mark.rfc("8414", "2")
+@pytest.mark.openid("oidcc-discovery-endpoint-verification")
+def test_every_advertised_value_of_a_request_works_and_no_other(api: Api, world: World) -> None:
+    document = metadata(api)
+    asked = api.authorize(prompt="none")
+    for value in document["prompt_values_supported"]:
+        answer = api.authorize(prompt=value)
+        assert error_of(answer) == "login_required" if value == "none" else page_of(answer)
+    world.sign_in()
+
+    def works(name: str, value: str) -> bool:
+        answer = api.authorize("portal", **{name: value})
+        sent = form_of(answer)[1] if answer.status == 200 else answer_of(answer)
+        return "code" in sent
+
+    tried = {
+        "response_type": ["code", "token", "id_token", "code id_token", "none"],
+        "response_mode": ["query", "fragment", "form_post", "query.jwt"],
+        "code_challenge_method": ["S256", "plain"],
+    }
+    for name, values in tried.items():
+        offered = document[f"{name}s_supported"]
+        assert [value for value in values if works(name, value)] == offered
+    # And what is said about all answers is true.
+    assert document["authorization_response_iss_parameter_supported"]
+    assert "iss=" in (asked.header("location") or "")
+    assert not document["request_parameter_supported"]
+    assert error_of(api.authorize(request="x")) == "request_not_supported"
+    assert not document["request_uri_parameter_supported"]
+    assert error_of(api.authorize(request_uri="https://x")) == "request_uri_not_supported"
+
+
+@code_flow
+@pytest.mark.rfc("8414", "2")
+@pytest.mark.openid("oidcc-scope-all")
+def test_every_advertised_scope_of_a_sign_in_can_be_had(api: Api, world: World) -> None:
+    scopes = metadata(api)["scopes_supported"]
+    world.change_client("portal", scopes=tuple(scopes))
+    world.sign_in()
+    for scope in (*scopes, " ".join(scopes)):
+        assert api.redeem(api.code("portal", scope=scope)).json()["scope"] == scope
+
+
+@code_flow
+@pytest.mark.openid("oidcc-idtoken-signature")
+def test_every_advertised_signature_of_id_tokens_works(api: Api, world: World) -> None:
+    world.sign_in()
+    keys = {key["kid"]: key for key in api.get(JWKS).json()["keys"]}
+    used = []
+    for algorithm in metadata(api)["id_token_signing_alg_values_supported"]:
+        world.change_client("portal", id_token_signed_response_alg=algorithm)
+        token = api.redeem(api.code("portal")).json()["id_token"]
+        key = keys[parts(token)[0]["kid"]]
+        options = {"verify_exp": False, "verify_iat": False}
+        claims = jwt.decode(token, jwt.PyJWK(key), [algorithm], audience="portal", options=options)
+        assert claims["iss"] == ISSUER
+        used.append(key["alg"])
+    assert used == ["RS256", "ES256", "EdDSA"]
+
+
+@configured(code_flow=True, issuer=f"{ISSUER}/tenant", endpoint_prefix="")
+@pytest.mark.rfc("8414", "3.1")
+@pytest.mark.openid("oidcc-discovery-endpoint-verification")
+def test_an_openid_provider_with_a_path(api: Api) -> None:
+    """OpenID Connect has its document below the path, RFC 8414 beside it."""
+    document = api.get(OPENID_CONFIGURATION)
+    assert document.json()["issuer"] == f"{ISSUER}/tenant"
+    assert document.json()["authorization_endpoint"] == f"{ISSUER}/tenant/authorize"
+    assert api.get(f"{METADATA}/tenant").body == document.body
+
+
+def test_without_pages_nothing_of_them_is_there(api: Api, world: World) -> None:
+    assert METADATA in {endpoint.path for endpoint in world.server.endpoints}
+    names = {endpoint.name for endpoint in world.server.endpoints}
+    assert not {"authorize", "par", "userinfo", "end_session", "openid_configuration"} & names
+    answer = api.token("web", "authorization_code", code="x", redirect_uri="x", code_verifier="x")
+    assert client_refusal(answer) == (400, "unsupported_grant_type")
+
+
+@code_flow
+@pytest.mark.parametrize(
+    "header",
+    [("host", "evil.example.com"), ("x-forwarded-host", "evil.example.com")],
+    ids=lambda header: header[0],
+)
+def test_h04_no_header_changes_the_urls_of_an_openid_provider(
+    api: Api, header: tuple[str, str]
+) -> None:
+    answer = api.get(OPENID_CONFIGURATION, header)
+    assert answer.body == api.get(METADATA).body
+    assert b"evil" not in answer.body
 
 
 # ---- keys ------------------------------------------------------------------------------------

@@ -111,7 +111,13 @@ def test_the_largest_form_is_taken(api: Api) -> None:
 
 @pytest.mark.rfc("6749", "3.2")
 def test_t03_unknown_parameters_and_empty_values_are_ignored(api: Api) -> None:
-    extra = [("resource", "x"), ("scope[]", "nothing"), ("scope", ""), ("client_secret", "")]
+    extra = [
+        ("audience", "x"),
+        ("resource", ""),
+        ("scope[]", "nothing"),
+        ("scope", ""),
+        ("client_secret", ""),
+    ]
     answer = api.post(TOKEN, [*LOGIN, *extra], WEB)
     assert answer.status == 200
     assert answer.json()["scope"] == "items:read items:write"

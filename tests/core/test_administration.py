@@ -12,6 +12,7 @@ from bezant.clients import new_secret
 from bezant.descriptions import ago, describe_client, describe_key, describe_session, moment
 from bezant.errors import Refused
 from bezant.runtime import SYNC, run_sync
+from bezant.stores import Consent
 from bezant.stores.memory import MemoryClientStore
 from bezant.testing.stores import NOW, an_authorization
 from tests.world import confidential, secret_of
@@ -133,6 +134,24 @@ class TestSessions:
         assert not at.sessions()
         world.clock.advance(90_000)
         assert at.purge() >= 4
+
+    def test_they_end_with_the_consent(self, at: Administration, world: World) -> None:
+        now, consents = world.clock(), world.stores.consents
+        ends = {"created_at": now, "expires_at": now + 9, "idle_expires_at": now + 9}
+        mine, elsewhere, others = (
+            an_authorization(subject=subject, client_id=client_id, **ends)
+            for subject, client_id in (("a", "web"), ("a", "shop"), ("b", "web"))
+        )
+        for row in (mine, elsewhere, others):
+            world.stores.authorizations.add(row)
+            consents.put(Consent(row.subject, row.client_id, row.scopes, now))
+        assert at.withdraw_consent("a", "web") == 1
+        assert at.withdraw_consent("a", "web") == 0
+        assert consents.get("a", "web") is None
+        assert {session.id for session in at.sessions()} == {elsewhere.id, others.id}
+        assert [consent.client_id for consent in consents.list_for_subject("a")] == ["shop"]
+        (revocation,) = world.stores.revocations.since(0.0, now)
+        assert (revocation.kind, revocation.value) == ("authorization", mine.id)
 
 
 def test_no_description_has_a_secret(at: Administration, world: World) -> None:

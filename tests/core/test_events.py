@@ -90,7 +90,13 @@ def test_l04_the_level_says_who_should_look(caplog: pytest.LogCaptureFixture) ->
     routine = {name for name, level in levels.items() if level == logging.DEBUG}
     alarming = {name for name, level in levels.items() if level == logging.WARNING}
     assert routine == {"TokenIssued", "TokenRefreshed"}
-    assert alarming == {"RefreshReuseDetected", "LoginThrottled", "KeyRetired"}
+    assert alarming == {
+        "CodeReplayed",
+        "RefreshReuseDetected",
+        "LoginThrottled",
+        "LogoutNoticeFailed",
+        "KeyRetired",
+    }
 
 
 def test_l02_what_comes_from_outside_stays_on_its_line(caplog: pytest.LogCaptureFixture) -> None:

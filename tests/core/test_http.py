@@ -222,6 +222,17 @@ def test_t02_wherever_the_repetition_is(fields: list[tuple[str, str]], data: st.
     assert_describable(caught.value.description)
 
 
+@pytest.mark.rfc("8707", "2")
+def test_t02_resource_alone_may_be_repeated() -> None:
+    form = read_form(post(b"resource=b&scope=s&resource=a&resource=&resource=b"), limit=LIMIT)
+    assert form.all("resource") == ("b", "a", "b")
+    assert form.all("scope") == ("s",)
+    assert form.all("state") == ()
+    assert form.pairs() == (("resource", "b"), ("scope", "s"), ("resource", "a"), ("resource", "b"))
+    assert form["resource"] == "b"
+    assert "resource=" not in repr(form)
+
+
 def test_t02_array_syntax_is_another_parameter() -> None:
     form = read_form(post(b"scope=a&scope[]=b&scope%5B%5D.0=c&Scope=d"), limit=LIMIT)
     assert form["scope"] == "a"

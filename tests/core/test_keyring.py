@@ -492,3 +492,135 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
+
+
+# ---- several algorithms ----------------------------------------------------------------------
+
+THREE = ("EdDSA", "RS256", "ES256")
+
+
+@pytest.fixture
+def three() -> Process:
+    """A ring that signs with three algorithms."""
+    process = Process()
+    process.ring.algorithms = THREE
+    process.do("ensure")
+    return process
+
+
+def by_algorithm(process: Process) -> dict[str, list[str]]:
+    """The states of all keys."""
+    process.do("refresh")
+    found: dict[str, list[str]] = {}
+    for info in process.ring.describe():
+        found.setdefault(info.algorithm, []).append(info.state)
+    return found
+
+
+def test_each_algorithm_has_a_first_key(three: Process) -> None:
+    assert by_algorithm(three) == {name: ["active"] for name in THREE}
+    assert [three.ring.signing_key(name).algorithm for name in THREE] == list(THREE)
+    assert three.ring.signing_key().algorithm == "EdDSA"  # that of access tokens
+    assert {key["alg"] for key in three.ring.published().jwks()["keys"]} == set(THREE)
+    three.do("ensure")
+    assert len(three.ring.describe()) == 3
+
+
+def test_an_algorithm_that_is_added_later_gets_its_key(process: Process) -> None:
+    first = process.ring.signing_key()
+    process.ring.algorithms = THREE
+    with pytest.raises(KeyUnavailable, match="RS256"):
+        process.ring.signing_key("RS256")
+    process.do("ensure")
+    assert process.ring.signing_key().kid == first.kid
+    assert process.ring.signing_key("RS256").algorithm == "RS256"
+
+
+@pytest.mark.parametrize("algorithm", THREE)
+def test_x01_each_algorithm_rotates_by_itself(three: Process, algorithm: str) -> None:
+    before = {name: three.ring.signing_key(name).kid for name in THREE}
+    made = three.do("rotate", algorithm=algorithm)
+    assert (made.algorithm, made.state) == (algorithm, "next")
+    others = {name: ["active"] for name in THREE if name != algorithm}
+    assert by_algorithm(three) == {**others, algorithm: ["active", "next"]}
+    three.clock.advance(PUBLISHED_FIRST)
+    assert by_algorithm(three) == {**others, algorithm: ["retiring", "active"]}
+    after = {name: three.ring.signing_key(name).kid for name in THREE}
+    assert {name for name in THREE if before[name] != after[name]} == {algorithm}
+    three.clock.advance(KEPT_AFTER)
+    assert three.do("prune") == 1
+    assert by_algorithm(three) == {name: ["active"] for name in THREE}
+
+
+@pytest.mark.parametrize("algorithm", THREE)
+def test_x02_a_key_that_is_withdrawn_is_replaced_by_its_like(
+    three: Process, algorithm: str
+) -> None:
+    old = three.ring.signing_key(algorithm).kid
+    assert three.do("retire", old)
+    assert three.ring.find(old, algorithm) is None
+    assert three.ring.signing_key(algorithm).algorithm == algorithm
+    assert by_algorithm(three)[algorithm] == ["gone", "active"]
+    assert three.do("prune") == 1
+    assert by_algorithm(three) == {name: ["active"] for name in THREE}
+
+
+def test_a_key_verifies_no_token_of_another_algorithm(three: Process) -> None:
+    for signs in THREE:
+        for claimed in THREE:
+            found = three.ring.find(three.ring.signing_key(signs).kid, claimed)
+            assert (found is not None) == (signs == claimed)
+
+
+def test_x03_two_processes_that_rotate_one_algorithm_at_once_make_one_key(
+    three: Process,
+) -> None:
+    first = racing(three)
+    second = first.neighbour()
+    first.store.before_add = lambda: second.do("rotate", algorithm="RS256")
+    made = first.do("rotate", algorithm="RS256")
+    assert (made.algorithm, made.state) == ("RS256", "next")
+    assert by_algorithm(first)["RS256"] == ["active", "next"]
+    assert not first.events
+
+
+def test_x03_two_processes_that_rotate_other_algorithms_at_once_make_both(
+    three: Process,
+) -> None:
+    first = racing(three)
+    second = first.neighbour()
+
+    def faster() -> None:
+        second.do("rotate", algorithm="ES256")
+        second.do("rotate", algorithm="ES256")
+
+    first.store.before_add = faster
+    made = first.do("rotate", algorithm="RS256")
+    assert (made.algorithm, made.state) == ("RS256", "next")
+    assert by_algorithm(first) == {
+        "EdDSA": ["active"],
+        "ES256": ["active", "next", "next"],
+        "RS256": ["active", "next"],
+    }
+    assert first.ring.describe()[-1].kid == made.kid
+    assert [event.kid for event in first.events if isinstance(event, KeyRotated)] == [made.kid]
+
+
+def test_x03_two_processes_that_begin_at_once_make_one_key_of_each_algorithm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = Process()
+    second = first.neighbour()
+    for one in (first, second):
+        one.ring.algorithms = ("EdDSA", "ES256")
+    signs = first.ring._signs
+
+    def slow(algorithm: str) -> bool:
+        found = signs(algorithm)
+        second.do("ensure")  # after the look, and before anything is done about it
+        return found
+
+    monkeypatch.setattr(first.ring, "_signs", slow)
+    first.do("ensure")
+    assert by_algorithm(first) == {"EdDSA": ["active"], "ES256": ["active"]}
+    assert not first.events

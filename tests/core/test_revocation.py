@@ -166,7 +166,7 @@ def test_a_revocation_is_known_here_at_once_and_elsewhere_soon(process: Process)
 
 
 def test_a_revocation_lasts_as_long_as_any_token_can_live(process: Process) -> None:
-    process.revoke("token", "t1")
+    process.revoke("subject", "alice")
     (entry,) = process.store.since(0, process.clock())
     assert entry.expires_at == process.clock() + 3600 + 10
     process.clock.advance(3609.5)
@@ -175,6 +175,18 @@ def test_a_revocation_lasts_as_long_as_any_token_can_live(process: Process) -> N
     process.clock.advance(0.5)
     process.refresh()
     assert len(process.revocations.view) == 0
+
+
+@pytest.mark.parametrize("kind", ["token", "authorization"])
+def test_what_is_dated_a_little_ahead_is_revoked_by_name_too(
+    process: Process, kind: RevocationKind
+) -> None:
+    """As what is issued in the second in which everything of its subject was revoked."""
+    process.revoke(kind, KINDS[kind])
+    (entry,) = process.store.since(0, process.clock())
+    ahead = int(process.clock()) + 1
+    assert (entry.issued_before, entry.expires_at) == (ahead, ahead + 3600 + 10)
+    assert process.revocations.view.revokes(principal(iat=ahead))
 
 
 def test_only_what_is_new_is_read_with_an_overlap_for_late_commits(process: Process) -> None:

@@ -25,9 +25,21 @@ from bezant.events import (
 )
 from bezant.http import Request
 from bezant.runtime import SYNC, run_sync
-from tests.api import INTROSPECT, REVOKE, TOKEN, Api, basic, bearer
+from tests.api import (
+    AUTHORIZE,
+    INTROSPECT,
+    REVOKE,
+    TOKEN,
+    VERIFIER,
+    Api,
+    answer_of,
+    basic,
+    bearer,
+    form_of,
+    interaction_of,
+)
 from tests.harness.bare import App
-from tests.world import SECRET_KEY, confidential, hasher, make_world
+from tests.world import SECRET_KEY, confidential, hasher, make_world, quick_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -280,3 +292,93 @@ def test_l01_a_name_typed_wrong_is_not_written_down(watch: Watch) -> None:
     (failed,) = watch.world.seen(LoginFailed)
     assert failed.subject is None
     assert PASSWORD not in repr(failed)
+
+
+# ---- signing in in a browser -----------------------------------------------------------------
+
+
+def browser_story(api: Api, world: World) -> set[str]:
+    """Everything that can happen between a browser, a client and the server. Returns what is
+    secret, or personal.
+    """
+    hidden = {"state": f"{CANARY}-state", "nonce": f"{CANARY}-nonce", "login_hint": f"{CANARY}@x"}
+    # Requests that are refused, to a client and to a person.
+    for wrong in {"scope": "too-much"}, {"client_id": CANARY}, {"redirect_uri": CANARY}:
+        api.authorize(**{**hidden, **wrong})
+    api.authorize(id_token_hint=f"{CANARY}.hint.token", **hidden)
+    api.authorize(claims=f'{{"{CANARY}', **hidden)
+    api.post(AUTHORIZE, f"client_id=app&state={CANARY}%".encode())
+    uri = api.push("app", **hidden).json()["request_uri"]
+    api.push("app", code_challenge=None, **hidden)
+    interaction = api.waiting("app", **hidden)
+    denied = interaction_of(api.post(AUTHORIZE, api.asked("app", **hidden)))
+    world.deny(denied)
+    api.resume(denied)
+    world.sign_in()
+    api.resume(interaction)
+    world.consent(interaction, "openid", "items:read")
+    codes = [
+        answer_of(api.resume(interaction))["code"],
+        answer_of(api.get(AUTHORIZE, query=f"client_id=app&request_uri={uri}"))["code"],
+        form_of(api.authorize("app", response_mode="form_post", **hidden))[1]["code"],
+        api.code("app", **hidden),
+    ]
+    api.get(AUTHORIZE, query=f"client_id=app&request_uri={uri}")
+    issued = api.redeem(codes[0], "app").json()
+    api.redeem(codes[0], "app")
+    api.redeem(codes[1], "rival")
+    api.redeem(codes[1], "app", code_verifier="w" * 43)
+    api.redeem(codes[2], "app", redirect_uri="https://evil.example/")
+    world.take_away("users", RuntimeError("somewhere in here"))
+    api.redeem(codes[3], "app")
+    world.take_away("codes")
+    api.redeem(codes[3], "app")
+    api.authorize("app", **hidden)
+    api.resume(interaction)
+    for name in "users", "codes":
+        world.bring_back(name)
+    tokens = {issued[name] for name in ("access_token", "refresh_token", "id_token")}
+    names = {uri.rpartition(":")[2], interaction, denied}
+    return {*codes, *tokens, *names, *hidden.values(), VERIFIER, "w" * 43, CANARY}
+
+
+def test_l01_a15_nothing_of_a_sign_in_is_written_down(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_keys(monkeypatch)
+    world = make_world(code_flow=True)
+    printed: list[str] = []
+    genuine = logging.Logger.exception
+
+    def exception(logger: logging.Logger, *args: Any, **kwargs: Any) -> None:
+        printed.append(traceback.format_exc())
+        genuine(logger, *args, **kwargs)
+
+    monkeypatch.setattr(logging.Logger, "exception", exception)
+    with caplog.at_level(logging.DEBUG):
+        secrets = browser_story(Api(App(world.server)), world)
+    assert len(caplog.records) >= 10
+    assert len(printed) == 1
+    server = world.server
+    places = [
+        *(f"{record.getMessage()} {vars(record)!r}" for record in caplog.records),
+        *printed,
+        *map(repr, world.events),
+        *map(repr, world.stores.authorizations._rows.values()),
+        *map(repr, world.stores.codes._rows.values()),
+        *map(repr, (server, server.interactions, server.codes, *server.grants, *server.endpoints)),
+    ]
+    text = "\n".join(places)
+    assert [secret for secret in secrets if secret in text] == []
+
+
+def test_d06_a_dump_of_what_waits_holds_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick_keys(monkeypatch)
+    world = make_world(code_flow=True)
+    api = Api(App(world.server))
+    secrets = browser_story(api, world)
+    rows = repr([(code, code.value) for code, _ in world.stores.codes._rows.values()])
+    assert f"{CANARY}-nonce" in rows  # what a client said is kept, while it waits
+    usable = {secret for secret in secrets if CANARY not in secret}
+    assert len(usable) >= 10
+    assert [secret for secret in usable if secret in rows] == []

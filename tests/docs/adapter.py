@@ -13,7 +13,8 @@ from tests.harness import HARNESSES, ROUTES, Blocking, Harness, Route, show
 from tests.harness.wsgi import WSGIClient
 
 if TYPE_CHECKING:
-    from bezant import AuthorizationServer
+    from bezant import AuthorizationServer, Verifier
+    from bezant.logout_receiver import LogoutReceiver
 
 adapter = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "snippets" / "adapter.py"))
 HARNESSES["adapter"] = Harness("bezant", {"def": Blocking})  # type: ignore[index]
@@ -21,16 +22,18 @@ sys.modules["tests.harness.adapter"] = sys.modules[__name__]
 
 
 class App(WSGIClient):
-    def __init__(self, server: AuthorizationServer) -> None:
-        self._server = server
-        bezant = adapter["Bezant"](server)
+    def __init__(
+        self, source: AuthorizationServer | Verifier, receiver: LogoutReceiver | None = None
+    ) -> None:
+        self._source = source
+        bezant = adapter["Bezant"](source, logout_receiver=receiver)
         apps = {path: protected(bezant, route) for path, route in ROUTES.items()}
         super().__init__(
             bezant.install(lambda environ, start: apps[environ["PATH_INFO"]](environ, start))
         )
 
     def close(self) -> None:
-        self._server.close()
+        self._source.close()
 
 
 def protected(bezant: Any, route: Route) -> Any:

@@ -4,6 +4,7 @@ that framework.
 
 from __future__ import annotations
 
+import asyncio
 import runpy
 import time
 from datetime import UTC, datetime
@@ -103,6 +104,58 @@ def test_issue(monkeypatch: pytest.MonkeyPatch) -> None:
         assert answer.status_code == 200, answer.text
         assert answer.json()["scope"] == "items:read"
         assert http.get("/oauth/jwks.json").json()["keys"]
+
+
+def told_twice(names: dict[str, Any], issuer: FakeIssuer, tell: Any) -> None:
+    """One sign-in ends, then all of a subject; and a stranger's word counts for nothing."""
+    keep = {"sub": "alice", "sid": "another"}
+    names["sessions"] |= {"1": {"sub": "alice", "sid": "session"}, "2": keep}
+    assert tell(issuer.logout_token("someone-else")) == 400
+    assert len(names["sessions"]) == 2
+    assert tell(issuer.logout_token("shop")) == 200
+    assert names["sessions"] == {"2": keep}
+    assert tell(issuer.logout_token("shop", sid=None)) == 200
+    assert names["sessions"] == {}
+
+
+def test_logouts_in_fastapi() -> None:
+    with FakeIssuer("shop") as issuer:
+        names = with_issuer("logout_fastapi.py", issuer)
+        with TestClient(names["app"]) as http:
+            told_twice(
+                names,
+                issuer,
+                lambda token: http.post(LOGOUT, data={"logout_token": token}).status_code,
+            )
+
+
+def test_logouts_in_flask() -> None:
+    with FakeIssuer("shop") as issuer:
+        names = with_issuer("logout_flask.py", issuer)
+        http = names["app"].test_client()
+        told_twice(
+            names, issuer, lambda token: http.post(LOGOUT, data={"logout_token": token}).status_code
+        )
+
+
+async def test_logouts_in_aiohttp() -> None:
+    with FakeIssuer("shop") as issuer:
+        names = with_issuer("logout_aiohttp.py", issuer)
+        async with AiohttpClient(TestServer(names["app"])) as http:
+
+            async def tell(token: str) -> int:
+                return (await http.post(LOGOUT, data={"logout_token": token})).status
+
+            loop = asyncio.get_running_loop()
+            await asyncio.to_thread(
+                told_twice,
+                names,
+                issuer,
+                lambda token: asyncio.run_coroutine_threadsafe(tell(token), loop).result(30),
+            )
+
+
+LOGOUT = "/backchannel-logout"
 
 
 async def test_aiohttp_views() -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from bezant_server.demo.story import Story
@@ -38,9 +39,11 @@ def test_it_tells_its_story_to_scripts(tmp_path: Path) -> None:
     story = json.loads(done.stdout)
     assert (done.returncode, story["ok"]) == (0, True)
     statuses = [exchange["status"] for step in story["steps"] for exchange in step["exchanges"]]
-    assert {200, 400, 401, 403} == set(statuses)
+    assert {200, 303, 400, 401, 403} == set(statuses)
     outcomes = [outcome for step in story["steps"] for outcome in step["outcomes"]]
-    assert len(outcomes) >= 15 and all(outcome["ok"] for outcome in outcomes)
+    assert len(outcomes) >= 20 and all(outcome["ok"] for outcome in outcomes)
+    assert story["applications"].keys() == {"Shop", "Notes"}
+    assert not re.search(r"=[\w-]{43}", done.stdout), "codes, states and the like are cut"
 
 
 def test_it_is_for_this_machine_only(tmp_path: Path) -> None:
@@ -75,7 +78,7 @@ def test_its_curl_lines_work_while_it_serves(ends_by: signal.Signals, tmp_path: 
         text=True,
     )
     assert process.stdout is not None
-    watchdog = threading.Timer(60, process.kill)
+    watchdog = threading.Timer(120, process.kill)
     watchdog.start()
     try:
         told = ""
@@ -83,6 +86,9 @@ def test_its_curl_lines_work_while_it_serves(ends_by: signal.Signals, tmp_path: 
             told += line
             if line.startswith("Ctrl-C"):
                 break
+        for application in ("Shop", "Notes"):
+            url = re.search(rf"^{application}\s+(http://\S+)$", told, re.MULTILINE)
+            assert url and "Sign in" in httpx2.get(url[1], trust_env=False).text
         script = told.partition("To try it by hand:\n")[2].partition("Ctrl-C")[0]
         commands = [command.strip() for command in script.split("\n\n") if command.strip()]
         assert len(commands) == 7

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import TYPE_CHECKING
 
 from tests.running import running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is on PATH")
+    from playwright.sync_api import Browser
 
 
-@pytest.fixture
-def page() -> Iterator[Any]:
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        page = browser.new_page()
-        yield page
-        browser.close()
-
-
-def test_authorize_works_at_the_first_try(page: Any, tmp_path: Path) -> None:
-    elsewhere, problems = [], []
+def test_authorize_works_at_the_first_try(browser: Browser, tmp_path: Path) -> None:
+    page = browser.new_page()
+    elsewhere: list[str] = []
+    problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
 
     with running("fastapi_issue") as http:

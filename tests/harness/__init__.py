@@ -1,8 +1,9 @@
 """One behaviour suite, many frameworks.
 
 A harness is one module with a class `App`: it builds an application of its framework that serves an
-authorization server's endpoints and `ROUTES`, or `ROUTES` alone for the tokens of a verifier, and
-sends it requests. A new framework is one such module and one line in `HARNESSES`.
+authorization server's endpoints and `ROUTES`, or `ROUTES` alone for the tokens of a verifier, with
+the endpoint of a receiver of logouts if it is given one, and sends it requests. A new framework is
+one such module and one line in `HARNESSES`.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
 
     from bezant import AuthorizationServer, Principal, Verifier
     from bezant.http import Request, Response
+    from bezant.logout_receiver import LogoutReceiver
     from tests.harness.at_once import Answered, Asked
 
 
 class App(Protocol):
     """An application of some framework, and a client for it."""
 
-    def __init__(self, source: AuthorizationServer | Verifier) -> None: ...
+    def __init__(
+        self, source: AuthorizationServer | Verifier, receiver: LogoutReceiver | None = None
+    ) -> None: ...
 
     def send(self, path: str, request: Request, /) -> Response:
         """What the application answers. Header names are in lower case."""

@@ -18,18 +18,21 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from bezant import Verifier
+    from bezant.logout_receiver import LogoutReceiver
     from tests.harness.at_once import Answered, Asked
 
 
 class App:
-    def __init__(self, source: AuthorizationServer | Verifier) -> None:
+    def __init__(
+        self, source: AuthorizationServer | Verifier, receiver: LogoutReceiver | None = None
+    ) -> None:
         self._source = source
         if isinstance(source, AuthorizationServer):
             app = oauth_app(source)
             app.middlewares.append(self._seen_from)
         else:
             app = web.Application()
-        setup(app, source)
+        setup(app, source, logout_receiver=receiver)
         for number, (path, route) in enumerate(ROUTES.items()):
             # One after the other, functions and views.
             handler = (_function, _view)[number % 2](optional if route.optional else _need(route))

@@ -13,15 +13,18 @@ from tests.harness.at_once import in_threads
 
 if TYPE_CHECKING:
     from bezant import Verifier
+    from bezant.logout_receiver import LogoutReceiver
     from tests.harness.at_once import Answered, Asked
 
 
 class App:
-    def __init__(self, source: AuthorizationServer | Verifier) -> None:
+    def __init__(
+        self, source: AuthorizationServer | Verifier, receiver: LogoutReceiver | None = None
+    ) -> None:
         self._source = source
-        self._guard = guard_for(source, SYNC)
+        self._guard = guard_for(source, SYNC, logout_receiver=receiver)
         endpoints = source.endpoints if isinstance(source, AuthorizationServer) else ()
-        self._handlers = {endpoint.path: endpoint.handler for endpoint in endpoints}
+        self._handlers = {e.path: e.handler for e in (*endpoints, *self._guard.endpoints)}
 
     def send(self, path: str, request: Request, /) -> Response:
         if path in ROUTES:

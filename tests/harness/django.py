@@ -11,6 +11,7 @@ from tests.harness import ROUTES, Route, show
 
 if TYPE_CHECKING:
     from bezant import Verifier
+    from bezant.logout_receiver import LogoutReceiver
 
 configure()
 
@@ -24,11 +25,14 @@ from django_bezant.decorators import optional, require  # noqa: E402
 class Project:
     """The settings of one application, as long as it lives."""
 
-    def __init__(self, source: AuthorizationServer | Verifier) -> None:
+    def __init__(
+        self, source: AuthorizationServer | Verifier, receiver: LogoutReceiver | None = None
+    ) -> None:
         self._source = source
         kind = "SERVER" if isinstance(source, AuthorizationServer) else "VERIFIER"
+        told = {} if receiver is None else {"LOGOUT_RECEIVER": receiver}
         self._settings = override_settings(
-            BEZANT={kind: source},
+            BEZANT={kind: source, **told},
             MIDDLEWARE=[
                 "django.middleware.common.CommonMiddleware",
                 "django.middleware.csrf.CsrfViewMiddleware",

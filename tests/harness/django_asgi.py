@@ -10,14 +10,17 @@ from tests.harness.django import Project
 
 if TYPE_CHECKING:
     from bezant import AuthorizationServer, Verifier
+    from bezant.logout_receiver import LogoutReceiver
     from tests.harness.asgi import ASGIApp
 
 
 class App(ASGIClient):
-    def __init__(self, source: AuthorizationServer | Verifier) -> None:
+    def __init__(
+        self, source: AuthorizationServer | Verifier, receiver: LogoutReceiver | None = None
+    ) -> None:
         from django.core.handlers.asgi import ASGIHandler
 
-        self._project = Project(source)
+        self._project = Project(source, receiver)
         super().__init__(_patient(ASGIHandler()))
 
     def close(self) -> None:

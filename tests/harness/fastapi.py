@@ -5,15 +5,18 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Response
 
 from bezant import AuthorizationServer, Principal, Verifier
+from bezant.logout_receiver import LogoutReceiver
 from fastapi_bezant import Bezant
 from tests.harness import ROUTES, Route, show
 from tests.harness.asgi import ASGIClient
 
 
 class App(ASGIClient):
-    def __init__(self, source: AuthorizationServer | Verifier) -> None:
+    def __init__(
+        self, source: AuthorizationServer | Verifier, receiver: LogoutReceiver | None = None
+    ) -> None:
         self._source = source
-        app, bezant = FastAPI(), Bezant(source)
+        app, bezant = FastAPI(), Bezant(source, logout_receiver=receiver)
         bezant.install(app)
         if isinstance(source, AuthorizationServer):
             app.include_router(bezant.router())

@@ -13,12 +13,15 @@ from tests.harness.wsgi import WSGIClient
 
 if TYPE_CHECKING:
     from bezant import Verifier
+    from bezant.logout_receiver import LogoutReceiver
 
 
 class App(WSGIClient):
-    def __init__(self, source: AuthorizationServer | Verifier) -> None:
+    def __init__(
+        self, source: AuthorizationServer | Verifier, receiver: LogoutReceiver | None = None
+    ) -> None:
         self._source = source
-        app, bezant = Flask(__name__), Bezant(source)
+        app, bezant = Flask(__name__), Bezant(source, logout_receiver=receiver)
         bezant.init_app(app)
         if isinstance(source, AuthorizationServer):
             app.register_blueprint(bezant.blueprint())

@@ -6,6 +6,8 @@ import importlib.util
 import os
 import re
 import runpy
+import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -143,6 +145,64 @@ dependencies = ["bezant[sql,redis]==0.1.0", "fastapi>=0.124.4", "bezant-server==
             bump.main(arguments)
 
 
+class TestCI:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        """All programs that there are: each says that it was called, and Python ends it."""
+        for name in ("bash", "dirname", "env"):
+            program = shutil.which(name)
+            assert program is not None
+            (tmp_path / name).symlink_to(program)
+        self.put(tmp_path, "id", "echo 0")
+        self.put(tmp_path, "timeout", 'shift; "$@"')
+        self.put(tmp_path, "python3", 'echo "python3 $*"')
+        return tmp_path
+
+    def put(self, path: Path, name: str, script: str) -> None:
+        (path / name).write_text(f"#!{path}/bash\n{script}\n")
+        (path / name).chmod(0o755)
+
+    def run(self, path: Path) -> tuple[str, str]:
+        done = subprocess.run(
+            [ROOT / ".ci" / "run"],
+            env={"PATH": str(path)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        return done.stdout, done.stderr
+
+    def test_a_browser_is_installed_where_it_is_missing(self, path: Path) -> None:
+        self.put(path, "apt-get", 'echo "apt-get $*" >&2; echo noise')
+        out, err = self.run(path)
+        assert out == "python3 dev.py test\n"
+        update, install = err.splitlines()
+        assert update.endswith(" update")
+        assert " install " in install and install.endswith(" chromium")
+
+    @pytest.mark.parametrize("command", ["update", "install"])
+    def test_the_tests_run_when_it_cannot_be_installed(self, path: Path, command: str) -> None:
+        self.put(path, "apt-get", f'case " $* " in *" {command} "*) exit 100;; esac')
+        out, err = self.run(path)
+        assert out == "python3 dev.py test\n"
+        assert err.splitlines() == [
+            "chromium cannot be installed: the tests in a browser are left out"
+        ]
+
+    @pytest.mark.parametrize("case", ["there", "not root", "not Debian"])
+    def test_nothing_is_installed_where_it_need_not_or_may_not_be(
+        self, path: Path, case: str
+    ) -> None:
+        if case != "not Debian":
+            self.put(path, "apt-get", 'echo "apt-get $*" >&2')
+        if case == "there":
+            self.put(path, "chromium", "")
+        if case == "not root":
+            self.put(path, "id", "echo 1000")
+        assert self.run(path) == ("python3 dev.py test\n", "")
+
+
 class TestSuite:
     def session(self, result: str) -> dict[str, Any]:
         return {
@@ -163,6 +223,17 @@ class TestSuite:
             (tmp_path / name).write_text(f"<testsuites>{counted}</testsuites>")
         (tmp_path / "c.xml").write_text(f"<testsuites>{counted}")
         assert suite.read_counts(tmp_path) == {"core": suite.Count(6, 6, 6)}
+
+    def test_what_was_left_out_for_want_of_something_is_said_once(self, tmp_path: Path) -> None:
+        reason = "there is no browser; to run these: install one"
+        for name in ("a.xml", "b.xml"):
+            (tmp_path / name).write_text(
+                '<testsuites><testsuite name="server" tests="2" skipped="2">'
+                f'<testcase><skipped type="pytest.skip" message="{reason}"/></testcase>'
+                '<testcase><skipped type="pytest.skip" message="needs Linux"/></testcase>'
+                "</testsuite></testsuites>"
+            )
+        assert suite.left_out(tmp_path) == [f"2 left out: {reason}"]
 
     @pytest.mark.parametrize(
         ("result", "count", "expected"),

@@ -83,8 +83,9 @@ def test_clients_find_everything_in_the_metadata(client: TestClient) -> None:
     metadata = client.get("/.well-known/oauth-authorization-server").json()
     assert metadata["issuer"] == "http://127.0.0.1:8000"
     keys = client.get(metadata["jwks_uri"]).json()["keys"]
-    assert [key["alg"] for key in keys] == ["ES256"]
-    assert "d" not in keys[0]
+    # Access tokens are signed with the first; ID tokens with what a client is registered for.
+    assert [key["alg"] for key in keys] == ["ES256", "RS256", "EdDSA"]
+    assert not any("d" in key for key in keys)
 
 
 def test_settings_reach_the_tokens(installed: Settings) -> None:

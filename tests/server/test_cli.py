@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 
 from bezant.clients import Client
 from bezant.runtime import SYNC, run_sync
+from bezant.testing.stores import PUBLIC_KEY
 from bezant_server.administration import Administration, administration
+from bezant_server.migrations import HEAD
 from bezant_server.settings import Settings
 from tests.server.conftest import Bezant
 
@@ -102,7 +105,9 @@ def test_users_are_listed(alice: Any, bezant: Bezant) -> None:
         {
             "subject": alice.subject,
             "username": "alice",
+            "name": "",
             "email": "alice@example.com",
+            "email_verified": False,
             "active": True,
             "roles": ["editor"],
             "created_at": listed[0]["created_at"],
@@ -110,6 +115,35 @@ def test_users_are_listed(alice: Any, bezant: Bezant) -> None:
     ]
     shown = bezant("user", "list").out
     assert "alice@example.com" in shown and "editor" in shown
+
+
+def test_what_is_known_of_a_user_is_said_and_changed(at: Administration, bezant: Bezant) -> None:
+    add = ("user", "add", "bob", "--name", "  Bob   Builder ", "--password-stdin", "--json")
+    refused = bezant(*add, "--email-verified", stdin=PASSWORD)
+    assert refused.code == 1 and "no e-mail address" in refused.err
+    more = ("--email", "Bob@example.com", "--email-verified")
+    added = bezant(*add, *more, stdin=PASSWORD).json()
+    assert (added["name"], added["email"], added["email_verified"]) == (
+        "Bob Builder",
+        "bob@example.com",
+        True,
+    )
+    changed = bezant("user", "change", "bob", "--email", "b@example.com", "--json").json()
+    assert (changed["name"], changed["email_verified"]) == ("Bob Builder", False)
+    changed = bezant("user", "change", "bob", "--email-verified", "--name", "B", "--json").json()
+    assert (changed["name"], changed["email"], changed["email_verified"]) == (
+        "B",
+        "b@example.com",
+        True,
+    )
+    assert not bezant("user", "change", "bob", "--email-unverified", "--json").json()[
+        "email_verified"
+    ]
+    bezant("user", "add", "carol", "--password-stdin", stdin=PASSWORD)
+    refused = bezant("user", "change", "carol", "--email-verified")
+    assert refused.code == 1 and "no e-mail address" in refused.err
+    refused = bezant("user", "change", "carol", "--email", "b@example.com")
+    assert refused.code == 1 and "already" in refused.err
 
 
 def test_a_new_password_ends_every_session(alice: Any, at: Administration, bezant: Bezant) -> None:
@@ -286,6 +320,64 @@ def test_every_option_of_a_client_counts(at: Administration, bezant: Bezant) -> 
     assert secret not in bezant("client", "list").out
 
 
+def test_a_client_of_the_authorization_endpoint(at: Administration, bezant: Bezant) -> None:
+    told = bezant(
+        *("client", "add", "shop", "--grant", "authorization_code", "--grant", "refresh_token"),
+        *("--redirect-uri", "https://shop.example.com/cb"),
+        *("--redirect-uri", "com.example.shop:/cb"),
+        *("--redirect-uri", "https://shop.example.com/cb"),
+        *("--post-logout-uri", "https://shop.example.com/bye", "--first-party"),
+        *("--post-logout-uri", "https://shop.example.com/"),
+        *("--backchannel-logout-uri", "https://shop.example.com/logout", "--json"),
+        *("--auth-method", "private_key_jwt", "--jwks-uri", "https://shop.example.com/keys"),
+        *("--id-token-alg", "ES256", "--userinfo-alg", "EdDSA", "--scope", "openid"),
+    ).json()
+    assert at.client("shop") == Client(
+        "shop",
+        grants=frozenset({"authorization_code", "refresh_token"}),
+        scopes=("openid",),
+        auth_method="private_key_jwt",
+        redirect_uris=("https://shop.example.com/cb", "com.example.shop:/cb"),
+        post_logout_redirect_uris=("https://shop.example.com/bye", "https://shop.example.com/"),
+        backchannel_logout_uri="https://shop.example.com/logout",
+        first_party=True,
+        jwks_uri="https://shop.example.com/keys",
+        id_token_signed_response_alg="ES256",
+        userinfo_signed_response_alg="EdDSA",
+    )
+    assert "client_secret" not in told
+    assert told["redirect_uris"] == ["https://shop.example.com/cb", "com.example.shop:/cb"]
+    assert told["post_logout_redirect_uris"][1] == "https://shop.example.com/"
+    assert told["backchannel_logout_uri"] == "https://shop.example.com/logout"
+    assert told["first_party"] is True
+    assert (told["jwks"], told["jwks_uri"]) == (None, "https://shop.example.com/keys")
+    assert told["id_token_signed_response_alg"] == "ES256"
+    assert told["userinfo_signed_response_alg"] == "EdDSA"
+    assert bezant("client", "rotate-secret", "shop").code == 1
+
+
+def test_a_client_brings_its_public_keys(at: Administration, bezant: Bezant) -> None:
+    keys = {"keys": [{**PUBLIC_KEY, "kid": "one"}]}
+    Path("keys.json").write_text(json.dumps(keys))
+    words = ("--grant", "client_credentials", "--auth-method", "private_key_jwt")
+    told = bezant("client", "add", "machine", *words, "--jwks", "keys.json", "--json").json()
+    assert told["jwks"] == keys
+    assert at.client("machine").jwks == keys
+    assert at.client("machine").secrets == ()
+
+
+def test_a_client_brings_no_private_key(alice: Any, at: Administration, bezant: Bezant) -> None:
+    private = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"
+    Path("keys.json").write_text(json.dumps({"keys": [{**PUBLIC_KEY, "d": private}]}))
+    Path("words.json").write_text("no JSON")
+    words = ("--grant", "client_credentials", "--auth-method", "private_key_jwt")
+    for file in ("keys.json", "words.json", "absent.json"):
+        done = bezant("client", "add", "machine", *words, "--jwks", file)
+        assert done.code == 2
+        assert private not in done.out + done.err
+    assert [client.client_id for client in at.clients()] == ["web"]
+
+
 def test_a_secret_that_is_made_is_shown_once_and_one_that_is_read_never(
     at: Administration, bezant: Bezant
 ) -> None:
@@ -313,6 +405,16 @@ def test_the_password_grant_comes_with_a_warning(installed: Settings, bezant: Be
         (["x", "--public", "--secret-stdin"], 2, "no secret"),
         (["x", "--public", "--auth-method", "client_secret_post"], 2, "no secret"),
         (["x", "--auth-method", "none"], 2, "none"),
+        (["x", "--auth-method", "private_key_jwt", "--secret-stdin"], 2, "no secret to read"),
+        (["x", "--auth-method", "private_key_jwt"], 2, "needs either jwks or jwks_uri"),
+        (["x", "--grant", "authorization_code"], 2, "needs a redirect URI"),
+        (["x", "--redirect-uri", "http://example.com/"], 2, "must begin with https://"),
+        (["x", "--redirect-uri", "javascript:alert(1)"], 2, "of redirect_uris"),
+        (["x", "--post-logout-uri", "https://a.example/#x"], 2, "has a fragment"),
+        (["x", "--backchannel-logout-uri", "ftp://a.example/"], 2, "backchannel_logout_uri"),
+        (["x", "--jwks-uri", "http://a.example/keys"], 2, "jwks_uri must begin with https://"),
+        (["x", "--id-token-alg", "none"], 2, "must be one of RS256, ES256, EdDSA"),
+        (["x", "--userinfo-alg", "HS256"], 2, "userinfo_signed_response_alg must be one of"),
         (["x", "--scope", "two words"], 2, "each scope"),
         (["x", "--access-token-ttl", "86400"], 2, "BEZANT_MAX_ACCESS_TOKEN_TTL"),
         (["x", "--refresh-retry-window", "61"], 2, "0 to 60"),
@@ -384,13 +486,18 @@ def test_keys_are_made_rotated_and_retired(at: Administration, bezant: Bezant) -
     assert second["state"] == "next"
     other = bezant("keys", "rotate", "--now", "--algorithm", "EdDSA", "--json").json()
     assert other["algorithm"] == "EdDSA"
-    states = {key["kid"]: key["state"] for key in bezant("keys", "list", "--json").json()}
-    assert states == {first["kid"]: "active", second["kid"]: "next", other["kid"]: "active"}
+    listed = bezant("keys", "list", "--json").json()
+    states = {key["kid"]: key["state"] for key in listed}
+    made = [states[key["kid"]] for key in (first, second, other)]
+    assert made == ["active", "next", "active"]
+    # All that the server signs with is rotated, ID tokens included, unless one is named.
+    algorithms = [key["algorithm"] for key in listed]
+    assert sorted(algorithms) == [*["ES256"] * 2, *["EdDSA"] * 3, *["RS256"] * 2]
     assert first["kid"][:20] in bezant("keys", "list").out
     assert bezant("keys", "retire", first["kid"]).code == 0
     states = {key["kid"]: key["state"] for key in bezant("keys", "list", "--json").json()}
     assert states[first["kid"]] == "gone"
-    assert list(states.values()).count("active") == 2, "an active key is replaced first"
+    assert list(states.values()).count("active") == 3, "an active key is replaced first"
     assert bezant("keys", "retire", first["kid"]).code == 1
     assert bezant("keys", "retire", "-begins-with-a-dash").code == 1
     assert bezant("keys", "rotate", "--algorithm", "HS256").code == 2
@@ -469,12 +576,12 @@ def test_without_tables_the_same_advice(bezant: Bezant) -> None:
 def test_the_tables_are_made_and_checked(bezant: Bezant) -> None:
     assert bezant("db", "check").code == 1
     assert list(Path().iterdir()) == []
-    assert bezant("db", "upgrade", "--json").json() == {"revision": "0001", "changed": True}
-    assert bezant("db", "upgrade", "--json").json() == {"revision": "0001", "changed": False}
+    assert bezant("db", "upgrade", "--json").json() == {"revision": HEAD, "changed": True}
+    assert bezant("db", "upgrade", "--json").json() == {"revision": HEAD, "changed": False}
     assert bezant("db", "check", "--json").json() == {
         "ok": True,
         "state": "current",
-        "expected": "0001",
+        "expected": HEAD,
         "differences": [],
     }
     assert bezant("db", "check").code == 0
@@ -569,7 +676,7 @@ def test_json_is_all_there_is_on_standard_output(
     arguments: list[str], alice: Any, at: Administration, bezant: Bezant
 ) -> None:
     open_session(at)
-    bezant("keys", "rotate", "--now")
+    bezant("keys", "rotate", "--now", "--algorithm", "ES256")
     document = bezant(*arguments, "--json").json()
     assert len(document) == 1
 

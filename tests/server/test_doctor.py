@@ -89,7 +89,7 @@ def test_it_is_shown_to_people(installed: Settings, bezant: Bezant) -> None:
         ("BEZANT_MAX_ACCESS_TOKEN_TTL", "7200", ("warn", "settings"), "longer than an hour"),
         ("BEZANT_SECRET_KEY", "weak", ("fail", "secret key"), "32 random characters"),
         ("BEZANT_WORKERS", "4", ("warn", "workers"), "4 workers take turns"),
-        ("BEZANT_ALGORITHM", "EdDSA", ("warn", "keys"), "no active EdDSA key"),
+        ("BEZANT_ALGORITHM", "PS256", ("warn", "keys"), "no active PS256 key"),
         ("BEZANT_PASSWORD_LANES", "0", ("fail", "passwords"), "BEZANT_PASSWORD"),
         ("BEZANT_REDIS_URL", "redis://127.0.0.1:1", ("fail", "redis"), "BEZANT_REDIS_URL"),
     ],

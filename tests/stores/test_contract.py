@@ -10,7 +10,10 @@ from redis import Redis
 from bezant.stores.memory import (
     MemoryAuthorizationStore,
     MemoryClientStore,
+    MemoryCodeStore,
+    MemoryConsentStore,
     MemoryKeyStore,
+    MemoryLogoutStore,
     MemoryRevocationStore,
     MemoryThrottleStore,
     MemoryUserStore,
@@ -20,7 +23,10 @@ from bezant.stores.sql import (
     Database,
     SQLAuthorizationStore,
     SQLClientStore,
+    SQLCodeStore,
+    SQLConsentStore,
     SQLKeyStore,
+    SQLLogoutStore,
     SQLRevocationStore,
     SQLStores,
     SQLThrottleStore,
@@ -28,7 +34,10 @@ from bezant.stores.sql import (
 from bezant.testing.stores import (
     AuthorizationStoreContract,
     ClientStoreContract,
+    CodeStoreContract,
+    ConsentStoreContract,
     KeyStoreContract,
+    LogoutStoreContract,
     RevocationStoreContract,
     ThrottleStoreContract,
     UserStoreContract,
@@ -73,6 +82,24 @@ class TestMemoryThrottle(ThrottleStoreContract):
     @pytest.fixture
     def store(self) -> MemoryThrottleStore:
         return MemoryThrottleStore()
+
+
+class TestMemoryCodes(CodeStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryCodeStore:
+        return MemoryCodeStore()
+
+
+class TestMemoryConsents(ConsentStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryConsentStore:
+        return MemoryConsentStore()
+
+
+class TestMemoryLogouts(LogoutStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryLogoutStore:
+        return MemoryLogoutStore()
 
 
 @pytest.fixture(params=["asynchronous", "threads"])
@@ -123,3 +150,21 @@ class TestSQLThrottle(ThrottleStoreContract):
     @pytest.fixture
     def store(self, sql: SQLStores[Database]) -> SQLThrottleStore:
         return sql.throttle
+
+
+class TestSQLCodes(CodeStoreContract):
+    @pytest.fixture
+    def store(self, sql: SQLStores[Database]) -> SQLCodeStore:
+        return sql.codes
+
+
+class TestSQLConsents(ConsentStoreContract):
+    @pytest.fixture
+    def store(self, sql: SQLStores[Database]) -> SQLConsentStore:
+        return sql.consents
+
+
+class TestSQLLogouts(LogoutStoreContract):
+    @pytest.fixture
+    def store(self, sql: SQLStores[Database]) -> SQLLogoutStore:
+        return sql.logouts

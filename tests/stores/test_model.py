@@ -10,7 +10,7 @@ import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from bezant.runtime import run_sync
-from bezant.stores import Revocation, ThrottleLimit
+from bezant.stores import Code, Consent, LogoutNotice, Revocation, ThrottleLimit
 from bezant.stores.memory import MemoryStores
 from bezant.stores.sql import Database, SQLStores, SyncDatabase, schema
 from bezant.testing.stores import an_authorization, call
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from bezant.stores import CodeKind
+
 few = st.sampled_from(["a", "b", "c"])
+kinds = st.sampled_from(["code", "par"])
 seconds = st.integers(0, 40).map(lambda quarters: quarters / 4)
 """Few enough to meet each other, and exact in floating point."""
 
@@ -39,15 +42,31 @@ class Comparison(RuleBasedStateMachine):
         self.database.run(empty)
         self.memory, self.sql = MemoryStores(), SQLStores(self.database)
         self.known: set[str] = set()
+        self.notices: set[str] = set()
         self.moments = count(1)
 
     def both(self, choose: Callable[[Any], Any], *args: Any, **kwargs: Any) -> None:
         expected = run_sync(call(choose(self.memory), *args, **kwargs))
         assert run_sync(call(choose(self.sql), *args, **kwargs)) == expected
 
-    @rule(id=few, client=few, subject=few, created=seconds, end=seconds, idle=seconds)
+    @rule(
+        id=few,
+        client=few,
+        subject=few,
+        session=st.none() | few,
+        created=seconds,
+        end=seconds,
+        idle=seconds,
+    )
     def add(
-        self, id: str, client: str, subject: str, created: float, end: float, idle: float
+        self,
+        id: str,
+        client: str,
+        subject: str,
+        session: str | None,
+        created: float,
+        end: float,
+        idle: float,
     ) -> None:
         if id in self.known:
             return
@@ -60,6 +79,7 @@ class Comparison(RuleBasedStateMachine):
             expires_at=end,
             idle_expires_at=idle,
             rotated_at=0.0,
+            session_id=session,
         )
         self.both(lambda stores: stores.authorizations.add, row)
 
@@ -91,6 +111,14 @@ class Comparison(RuleBasedStateMachine):
     @rule(now=seconds, subject=st.none() | few, client=st.none() | few, limit=st.integers(1, 3))
     def list_live(self, now: float, subject: str | None, client: str | None, limit: int) -> None:
         self.both(lambda stores: stores.authorizations.list_live, now, subject, client, limit=limit)
+
+    @rule(session=few)
+    def list_for_session(self, session: str) -> None:
+        found = [
+            {row.id: row for row in run_sync(call(stores.authorizations.list_for_session, session))}
+            for stores in (self.memory, self.sql)
+        ]
+        assert found[0] == found[1]
 
     @rule(before=seconds)
     def purge(self, before: float) -> None:
@@ -138,6 +166,60 @@ class Comparison(RuleBasedStateMachine):
     @rule(before=seconds)
     def purge_throttle(self, before: float) -> None:
         self.both(lambda stores: stores.throttle.purge, before)
+
+    @rule(kind=kinds, digest=few, value=few, expires=seconds)
+    def put_code(self, kind: CodeKind, digest: str, value: str, expires: float) -> None:
+        self.both(lambda stores: stores.codes.put, Code(kind, digest, value, expires))
+
+    @rule(kind=kinds, digest=few, now=seconds)
+    def take_code(self, kind: CodeKind, digest: str, now: float) -> None:
+        self.both(lambda stores: stores.codes.take, kind, digest, now)
+
+    @rule(kind=kinds, digest=few, value=few, now=seconds)
+    def replace_code(self, kind: CodeKind, digest: str, value: str, now: float) -> None:
+        self.both(lambda stores: stores.codes.replace, kind, digest, value, now)
+        self.both(lambda stores: stores.codes.peek, kind, digest, now)
+
+    @rule(now=seconds)
+    def purge_codes(self, now: float) -> None:
+        self.both(lambda stores: stores.codes.purge, now)
+
+    @rule(subject=few, client=few, scopes=st.lists(few, max_size=2), given=seconds)
+    def put_consent(self, subject: str, client: str, scopes: list[str], given: float) -> None:
+        consent = Consent(subject, client, tuple(scopes), given)
+        self.both(lambda stores: stores.consents.put, consent)
+
+    @rule(subject=few, client=few)
+    def remove_consent(self, subject: str, client: str) -> None:
+        self.both(lambda stores: stores.consents.remove, subject, client)
+        self.both(lambda stores: stores.consents.get, subject, client)
+        self.both(lambda stores: stores.consents.list_for_subject, subject)
+
+    @rule(ids=st.sets(few), due=seconds)
+    def add_notices(self, ids: set[str], due: float) -> None:
+        new = [
+            LogoutNotice(id, "web", "alice", "browser", due, due_at=due)
+            for id in sorted(ids - self.notices)
+        ]
+        self.notices |= ids
+        self.both(lambda stores: stores.logouts.add, new)
+
+    @rule(now=seconds, lease=seconds, limit=st.integers(1, 3))
+    def claim_notices(self, now: float, lease: float, limit: int) -> None:
+        found = [
+            set(run_sync(call(stores.logouts.claim, now, now + lease, limit)))
+            for stores in (self.memory, self.sql)
+        ]
+        assert found[0] == found[1]
+
+    @rule(id=few)
+    def settle_notice(self, id: str) -> None:
+        self.notices.discard(id)
+        self.both(lambda stores: stores.logouts.done, id)
+
+    @rule(id=few, due=seconds)
+    def retry_notice(self, id: str, due: float) -> None:
+        self.both(lambda stores: stores.logouts.retry, id, due)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

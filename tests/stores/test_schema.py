@@ -16,7 +16,10 @@ from bezant.stores.sql import (
     SyncDatabase,
     authorizations,
     clients,
+    codes,
+    consents,
     keys,
+    logouts,
     metadata,
     reads,
     revocations,
@@ -33,7 +36,16 @@ WHOLE_TABLE = {clients.LIST, keys.LOAD}
 
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": statement
-    for module in (authorizations, clients, keys, revocations, throttle)
+    for module in (
+        authorizations,
+        clients,
+        codes,
+        consents,
+        keys,
+        logouts,
+        revocations,
+        throttle,
+    )
     for name, statement in vars(module).items()
     if isinstance(statement, Prepared)
 } | {f"authorizations.LIST{by}": statement for by, statement in authorizations.LIST.items()}

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from bezant.clients import Client, ClientSecret
-from bezant.stores import Outcome
-from bezant.stores.sql import Prepared, authorizations, schema
+from bezant.stores import Code, LogoutNotice, Outcome, Taking
+from bezant.stores.sql import Prepared, authorizations, codes, schema
 from bezant.stores.sql.authorizations import STEP
 from bezant.testing.stores import NOW, an_authorization, call, together
 
@@ -26,6 +27,9 @@ CLIENT = Client("web", grants=frozenset({"password"}), secrets=(ClientSecret("sh
 async def test_they_are_all_the_stores_there_are(sql: SQLStores[Database]) -> None:
     stores: Stores = sql
     assert await call(stores.clients.get, "web") is None
+    assert await call(stores.codes.peek, "code", "digest", NOW) is None
+    assert await call(stores.consents.get, "alice", "web") is None
+    assert await call(stores.logouts.claim, NOW, NOW + 60, 10) == []
 
 
 async def test_clients_are_added_once(sql: SQLStores[Database]) -> None:
@@ -76,6 +80,32 @@ async def test_a_row_that_came_between_two_statements_is_rotated(
     assert rotation.authorization == replace(row, generation=2, rotated_at=NOW)
 
 
+async def test_a_code_that_came_between_two_statements_is_none_that_was_taken(
+    sql: SQLStores[Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Blind(Prepared):
+        """Finds nothing, as if the row had not been committed yet."""
+
+        def row(self, connection: Connection, /, **parameters: object) -> Row | None:
+            return None
+
+    code = Code("code", "digest", "{}", NOW + 60)
+    await call(sql.codes.put, code)
+    with monkeypatch.context() as patched:
+        patched.setattr(codes, "TAKE", Blind(codes.TAKE._build))
+        assert await call(sql.codes.take, "code", "digest", NOW) == (Taking.UNKNOWN, None)
+    assert await call(sql.codes.take, "code", "digest", NOW) == (Taking.TAKEN, "{}")
+
+
+async def test_of_many_notices_all_are_stored_or_none(sql: SQLStores[Database]) -> None:
+    notices = [
+        LogoutNotice(id_, "web", "alice", "browser", NOW, due_at=NOW) for id_ in ("a", "b", "a")
+    ]
+    with pytest.raises(IntegrityError):
+        await call(sql.logouts.add, notices)
+    assert list(await call(sql.logouts.claim, NOW, NOW + 60, 10)) == []
+
+
 async def test_purges_take_as_many_steps_as_they_need(sql: SQLStores[Database]) -> None:
     many = 2 * STEP + 3
     row = an_authorization(expires_at=NOW - 1, idle_expires_at=NOW - 1)
@@ -112,9 +142,19 @@ async def test_purges_take_as_many_steps_as_they_need(sql: SQLStores[Database]) 
             ],
         )
 
+        insert(
+            schema.codes,
+            *[
+                {"kind": "code", "digest": str(number), "value": "{}", "taken": False}
+                | {"expires_at": NOW}
+                for number in range(many)
+            ],
+        )
+
     await call(sql.database.run, fill)
     assert await call(sql.authorizations.purge, NOW) == many
     assert await call(sql.authorizations.purge, NOW) == 0
     assert await call(sql.revocations.purge, NOW) == many
     assert await call(sql.throttle.purge, NOW) == many
+    assert await call(sql.codes.purge, NOW) == many
     assert len(await call(sql.authorizations.list_live, NOW, limit=10_000)) == many

@@ -22,6 +22,9 @@ from aiohttp_bezant import (
 )
 from aiohttp_bezant.testing import as_principal
 from bezant import AuthorizationServer, Principal, TokenVerifier
+from bezant.interactions import Interaction
+from bezant.logout_receiver import LogoutReceiver
+from bezant.sign_in import SignIn
 from bezant.stores.sql import SQLStores, SyncDatabase
 
 
@@ -88,3 +91,11 @@ def issue(server: AuthorizationServer, stores: SQLStores[SyncDatabase]) -> web.A
 @require("items:read")  # type: ignore[type-var]
 async def number(request: web.Request) -> int:
     return 7
+
+
+async def pages(server: AuthorizationServer, receiver: LogoutReceiver, who: SignIn) -> None:
+    bezant = setup(web.Application(), server, logout_receiver=receiver)
+    assert_type(await bezant.interactions.get("id"), Interaction | None)
+    assert_type(bezant.interactions.resume("id"), web.Response)
+    assert_type(await bezant.interactions.consent("id", who, ["openid"]), web.Response)
+    assert_type(await bezant.logouts.finish("id"), web.Response | None)

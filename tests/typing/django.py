@@ -17,12 +17,15 @@ from rest_framework.views import APIView
 
 from bezant import AuthorizationServer, Principal
 from bezant.events import LoginFailed
+from bezant.interactions import Interaction
 from django_bezant import BearerRequest, conf
 from django_bezant.backends import BearerBackend
 from django_bezant.decorators import optional, require
 from django_bezant.drf import BearerAuthentication, requires
 from django_bezant.ninja import Bearer, install
+from django_bezant.sign_in import signed_in
 from django_bezant.signals import security_event
+from django_bezant.single_sign_on import ainteractions, interactions, logouts
 from django_bezant.testing import as_principal
 
 
@@ -69,6 +72,20 @@ def test() -> AuthorizationServer:
     with as_principal(Principal("alice")):
         Client().get("/hello")
     return assert_type(conf.server(), AuthorizationServer)
+
+
+def consent(request: HttpRequest) -> HttpResponse:
+    assert_type(interactions.get("id"), Interaction | None)
+    who = signed_in(request)
+    if who is None:
+        return interactions.gone()
+    logouts.end(who)
+    return interactions.consent("id", who, ["openid"])
+
+
+async def aconsent(request: HttpRequest) -> HttpResponse:
+    assert_type(ainteractions.resume("id"), HttpResponse)
+    return await ainteractions.deny("id")
 
 
 api = NinjaAPI(auth=[Bearer("a", role="editor")])

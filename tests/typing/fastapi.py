@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, assert_type
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from bezant import AuthorizationServer, Principal, TokenVerifier
+from bezant.interactions import Interaction
+from bezant.logout_receiver import LogoutReceiver
+from bezant.sign_in import SignIn
 from fastapi_bezant import BearerMiddleware, Bezant
 
 
@@ -36,3 +39,11 @@ def issue(server: AuthorizationServer) -> FastAPI:
     app = FastAPI(lifespan=bezant.lifespan)
     app.include_router(bezant.router())
     return app
+
+
+async def pages(server: AuthorizationServer, receiver: LogoutReceiver, who: SignIn) -> None:
+    bezant = Bezant(server, logout_receiver=receiver)
+    assert_type(await bezant.interactions.get("id"), Interaction | None)
+    assert_type(bezant.interactions.resume("id"), Response)
+    assert_type(await bezant.interactions.consent("id", who, ["openid"]), Response)
+    assert_type(await bezant.logouts.finish("id"), Response | None)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, Response
 from flask.views import MethodView
 
 from bezant import AuthorizationServer, Principal, TokenVerifier
 from bezant.events import Event
+from bezant.interactions import Interaction
+from bezant.logout_receiver import LogoutReceiver
+from bezant.sign_in import SignIn
 from flask_bezant import (
     Bezant,
     current_principal,
@@ -68,3 +71,11 @@ def issue(server: AuthorizationServer) -> Flask:
         sender.logger.info("%s", event)
 
     return app
+
+
+def pages(server: AuthorizationServer, receiver: LogoutReceiver, who: SignIn) -> None:
+    bezant = Bezant(server, logout_receiver=receiver)
+    assert_type(bezant.interactions.get("id"), Interaction | None)
+    assert_type(bezant.interactions.resume("id"), Response)
+    assert_type(bezant.interactions.consent("id", who, ["openid"]), Response)
+    assert_type(bezant.logouts.finish("id"), Response | None)

@@ -9,14 +9,18 @@ from functools import cached_property
 
 import bezant.administration
 from bezant.errors import Refused
+from bezant.events import Event
 from bezant.passwords import PasswordHasher
+from bezant.runtime import SYNC, run_sync
 from bezant.secret_key import SecretKeyRing
 from bezant.server import AuthorizationServer
 from bezant.stores import Authorization
 from bezant.stores.sql import SQLStores, SyncDatabase
 from bezant_server.accounts import Directory
-from bezant_server.assembly import assemble, hasher
+from bezant_server.accounts.history_store import HistoryStore
+from bezant_server.assembly import assemble, browser_sessions, hasher, logouts_of
 from bezant_server.database import open_database, sqlite_file
+from bezant_server.history import History
 from bezant_server.schema import read_schema, require_current
 from bezant_server.secret_file import open_ring
 from bezant_server.settings import Settings
@@ -68,7 +72,32 @@ class Administration(bezant.administration.Administration):
     @cached_property
     def server(self) -> AuthorizationServer:
         """The authorization server's own rules, on this database."""
-        return assemble(self.settings, self.database, self.ring)
+        return assemble(self.settings, self.database, self.ring, subscribers=[self._history.note])
+
+    @cached_property
+    def _history(self) -> History:
+        return History(
+            HistoryStore(self.database),
+            ttl=self.settings.history_ttl,
+            runtime=SYNC,
+            clock=self.clock,
+        )
+
+    def emit(self, event: Event) -> None:
+        """Tell of something that a command did to an account."""
+        self.server.events.emit(event)
+
+    def write_history(self) -> None:
+        """Write down what happened to accounts; commands do it at their end."""
+        run_sync(self._history.write())
+
+    def end_all_of(self, subject: str) -> int:
+        """End all of a resource owner's: sign-ins in browsers, and what clients got. Returns how
+        many authorizations were live.
+        """
+        sessions = browser_sessions(self.settings, self.database, SYNC, self.clock)
+        ended = run_sync(sessions.end_all_of(subject, logouts_of(self.server)))
+        return ended + super().end_all_of(subject)
 
     @property
     def hasher(self) -> PasswordHasher:
@@ -115,6 +144,8 @@ def administration(settings: Settings, notify: Callable[[str], None]) -> Iterato
     database = open_database(settings)
     try:
         require_current(database.run(read_schema))
-        yield Administration(settings, database, notify)
+        at = Administration(settings, database, notify)
+        yield at
+        at.write_history()
     finally:
         database.close()

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from bezant.errors import BezantError
 from bezant.server import AuthorizationServer
 from bezant.stores.sql import AsyncDatabase
+from bezant_server.assembly import logouts_of
+from bezant_server.history import History
+from bezant_server.sessions import Sessions
 from fastapi_bezant import RUNTIME
 
 if TYPE_CHECKING:
@@ -43,11 +46,15 @@ def closing(
     return lifespan
 
 
-def purging(server: AuthorizationServer, interval: float) -> Lifespan:
+def purging(
+    server: AuthorizationServer, sessions: Sessions, history: History, interval: float
+) -> Lifespan:
     """Forget what has ended, from time to time.
 
     Args:
         server: Knows what has ended.
+        sessions: Sign-ins in browsers, which end.
+        history: What happened to accounts.
         interval: Seconds between two rounds, on average: several processes spread out.
     """
 
@@ -55,7 +62,8 @@ def purging(server: AuthorizationServer, interval: float) -> Lifespan:
         while True:
             await asyncio.sleep(interval * uniform(0.5, 1.5))  # noqa: S311
             try:
-                forgotten = await server.purge(RUNTIME)
+                forgotten = await sessions.purge(logouts_of(server))
+                forgotten += await server.purge(RUNTIME) + await history.purge()
             except BezantError as error:
                 logger.warning("could not forget what has ended: %s", error)
             except Exception:

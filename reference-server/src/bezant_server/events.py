@@ -1,4 +1,4 @@
-"""What core tells: one log line and one count per event.
+"""What core tells, and this server besides: one log line and one count per event.
 
 The two events of daily business, a token issued and a token refreshed, are logged at `debug`: they
 are by far the most, and the counters know them. Every other event is a line at `info` or `warning`.
@@ -7,7 +7,7 @@ are by far the most, and the counters know them. Every other event is a line at 
 from __future__ import annotations
 
 import logging
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Final
 
 import structlog
@@ -21,10 +21,19 @@ from bezant.events import (
     TokenRefreshed,
 )
 
-__all__ = ["log_event"]
+__all__ = ["PasswordChanged", "log_event"]
 
 _QUIET: Final = (TokenIssued, TokenRefreshed)
 _LOUD: Final = (RefreshReuseDetected, LoginThrottled, KeyRetired)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChanged(Event):
+    """A password was replaced. ``address`` is empty when an administrator did it."""
+
+    subject: str
+    address: str = ""
+
 
 _logger = logging.getLogger("bezant_server.audit")
 _lines: structlog.stdlib.BoundLogger = structlog.get_logger("bezant_server.audit")

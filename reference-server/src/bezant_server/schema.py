@@ -24,6 +24,7 @@ from bezant.stores.sql.units import reads
 from bezant_server.accounts import metadata as accounts_metadata
 from bezant_server.database import SETTING as DATABASE_SETTING
 from bezant_server.database import database_url, sqlite_file
+from bezant_server.federation.schema import metadata as federation_metadata
 from bezant_server.migrations import HEAD, REVISIONS, VERSION_TABLE
 from bezant_server.settings import Settings
 
@@ -37,7 +38,7 @@ __all__ = [
     "require_current",
 ]
 
-METADATA: Final[Sequence[MetaData]] = (core_metadata, accounts_metadata)
+METADATA: Final[Sequence[MetaData]] = (core_metadata, accounts_metadata, federation_metadata)
 
 PATIENCE: Final = 60.0
 """Seconds to wait while another process migrates."""

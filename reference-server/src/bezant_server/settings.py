@@ -21,6 +21,7 @@ from pydantic_settings import (
 from bezant.config import ServerConfig, check_issuer
 from bezant.errors import ConfigurationError
 from bezant.urls import is_loopback
+from bezant_server.federation.settings import ProviderSettings
 
 __all__ = ["PREFIX", "Settings", "load_settings", "unknown_variables"]
 
@@ -133,6 +134,20 @@ class Settings(BaseSettings):
     """Seconds that a client's registration is remembered; 0 reads it for every request."""
     purge_interval: float = Field(default=300.0, gt=0)
     """Seconds between two rounds of forgetting what has ended."""
+
+    # Signing in in browsers
+    display_name: str = Field(default="Bezant", min_length=1, max_length=60)
+    """What the pages call this server."""
+    session_ttl: int = Field(default=7 * 86400, ge=60)
+    """Seconds after which one has to sign in again in a browser. What applications were given in a
+    sign-in ends with it, unless it was given for longer (`offline_access`)."""
+    session_idle_ttl: int = Field(default=3 * 86400, ge=60)
+    """Seconds after which a browser that was not here is signed out."""
+    history_ttl: int = Field(default=90 * 86400, ge=60)
+    """Seconds that people are shown what happened to their accounts."""
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+    """Other places to sign in at: in TOML a table `[providers.NAME]` for each; see
+    [third-party login](third-party-login.md)."""
 
     # Passwords
     password_min_length: int = Field(default=8, ge=1, le=1024)
@@ -254,7 +269,10 @@ def _explained(error: ValidationError) -> ConfigurationError:
     """The first problem, without the value: it may be a secret."""
     problem = error.errors(include_input=False, include_url=False)[0]
     name = str(problem["loc"][0]) if problem["loc"] else "settings"
+    if name == "providers" and len(problem["loc"]) > 1:  # which a table of TOML has
+        name = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
         return ConfigurationError(str(config_file() or CONFIG_FILE), f"{name} is no setting")
     text = problem["msg"].removeprefix("Value error, ")
-    return ConfigurationError(_spelled(name), text[:1].lower() + text[1:])
+    spelled = name if "." in name else _spelled(name)
+    return ConfigurationError(spelled, text[:1].lower() + text[1:])

@@ -216,3 +216,15 @@ def test_a_swapped_user_model() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "fine\n"
+
+
+def test_what_clients_may_learn_of_a_user() -> None:
+    alice = a_user(first_name="Alice", last_name="Liddell", email="alice@example.com")
+    assert accounts.user_of(alice).profile == {
+        "preferred_username": "alice",
+        "name": "Alice Liddell",
+        "given_name": "Alice",
+        "family_name": "Liddell",
+        "email": "alice@example.com",
+    }
+    assert accounts.user_of(a_user("bob")).profile == {"preferred_username": "bob"}

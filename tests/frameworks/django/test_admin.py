@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +19,9 @@ from django.test.utils import CaptureQueriesContext
 
 from bezant.clients import Client, ClientSecret, new_secret
 from bezant.runtime import SYNC, run_sync
+from bezant.stores import Consent
 from bezant.stores.memory import MemoryStores
+from bezant.testing.stores import NOW, PUBLIC_KEY, call
 from django_bezant import conf, models
 from tests.frameworks.django.databases import sqlite_database
 from tests.frameworks.django.project import BEZANT
@@ -31,6 +35,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 APP = "/admin/django_bezant"
 CLIENTS, SESSIONS, KEYS = f"{APP}/client/", f"{APP}/authorization/", f"{APP}/signingkey/"
+CONSENTS = f"{APP}/consent/"
 SECRET = "a secret that no page shows"
 
 
@@ -93,6 +98,13 @@ FORM = {
     "introspect": "on",
     "access_token_ttl": "",
     "refresh_retry_window": "",
+    "redirect_uris": "",
+    "post_logout_redirect_uris": "",
+    "backchannel_logout_uri": "",
+    "jwks": "",
+    "jwks_uri": "",
+    "id_token_signed_response_alg": "RS256",
+    "userinfo_signed_response_alg": "",
 }
 
 
@@ -110,7 +122,7 @@ def shown_secrets(html: str) -> list[tuple[str, str]]:
 
 class TestNothingSecret:
     def test_is_on_any_page(self, root: Page) -> None:
-        client, row = a_client(), a_session()
+        client, row, consent = a_client(), a_session(), a_consent()
         server = conf.server()
         run_sync(server.prepare(SYNC))
         key = models.SigningKey.objects.get()
@@ -127,6 +139,9 @@ class TestNothingSecret:
                 f"{CLIENTS}web/rotate-secret/",
                 SESSIONS,
                 f"{SESSIONS}{row.id}/change/",
+                CONSENTS,
+                f"{CONSENTS}{consent.pk}/change/",
+                f"{CONSENTS}{consent.pk}/delete/",
                 KEYS,
                 f"{KEYS}{key.kid}/change/",
                 f"{KEYS}rotate/",
@@ -221,6 +236,52 @@ class TestClients:
         root.send(f"{CLIENTS}add/", **{**FORM, "auth_method": "none", "grants": ["password"]})
         assert stored("web").secrets == ()
 
+    def test_one_of_the_authorization_endpoint(self, root: Page) -> None:
+        form = {
+            "auth_method": "private_key_jwt",
+            "grants": ["client_credentials"],
+            "redirect_uris": "https://app.example.com/cb\r\ncom.example.app:/cb",
+            "post_logout_redirect_uris": "https://app.example.com/bye",
+            "backchannel_logout_uri": "https://app.example.com/logout",
+            "first_party": "on",
+            "jwks": json.dumps({"keys": [PUBLIC_KEY]}),
+            "id_token_signed_response_alg": "ES256",
+            "userinfo_signed_response_alg": "EdDSA",
+        }
+        root.send(f"{CLIENTS}add/", **{**FORM, **form})
+        client = Client(
+            "web",
+            name="Web",
+            grants=frozenset({"client_credentials"}),
+            scopes=("items:read", "items:write"),
+            auth_method="private_key_jwt",
+            redirect_uris=("https://app.example.com/cb", "com.example.app:/cb"),
+            post_logout_redirect_uris=("https://app.example.com/bye",),
+            backchannel_logout_uri="https://app.example.com/logout",
+            first_party=True,
+            jwks={"keys": [PUBLIC_KEY]},
+            id_token_signed_response_alg="ES256",
+            userinfo_signed_response_alg="EdDSA",
+        )
+        assert stored("web") == client
+        page = root.see(f"{CLIENTS}web/change/")
+        assert "https://app.example.com/cb\ncom.example.app:/cb" in page
+        assert PUBLIC_KEY["x"] in page
+        assert "rotate-secret" not in page  # it has none
+        root.send(f"{CLIENTS}web/rotate-secret/", rotate="yes", overlap="0")
+        assert "it has no secret" in root.see(CLIENTS)
+        keys = {"jwks": "", "jwks_uri": "https://app.example.com/keys"}
+        root.send(f"{CLIENTS}web/change/", **{**FORM, **form, **keys})
+        assert stored("web") == replace(client, jwks=None, jwks_uri=keys["jwks_uri"])
+
+    def test_a_key_in_place_of_a_secret(self, root: Page) -> None:
+        a_client()
+        form = {"auth_method": "private_key_jwt", "jwks_uri": "https://app.example.com/keys"}
+        root.send(f"{CLIENTS}web/change/", **{**FORM, **form})
+        assert stored("web").secrets == ()
+        shown_secret(root.send(f"{CLIENTS}web/change/", 200, **FORM))
+        assert stored("web").jwks_uri is None
+
     @pytest.mark.parametrize(
         ("change", "problem"),
         [
@@ -233,6 +294,15 @@ class TestClients:
             ({"access_token_ttl": "0"}, "positive number"),
             ({"access_token_ttl": "99999"}, "may not live for more than 3600 seconds"),
             ({"client_id": "taken"}, "There is a client with this id"),
+            ({"redirect_uris": "https://a.example/ javascript:x"}, "of redirect_uris"),
+            ({"post_logout_redirect_uris": "http://a.example/"}, "must begin with https://"),
+            ({"backchannel_logout_uri": "com.example.app:/x"}, "Backchannel_logout_uri"),
+            ({"auth_method": "private_key_jwt"}, "needs either jwks or jwks_uri"),
+            ({"jwks": '{"keys": [{"kty": "oct", "k": "AA"}]}'}, "Jwks: "),
+            ({"jwks": "[]"}, "Jwks: "),
+            ({"jwks": "{"}, "valid JSON"),
+            ({"id_token_signed_response_alg": "none"}, "not one of the available choices"),
+            ({"userinfo_signed_response_alg": "HS256"}, "not one of the available choices"),
         ],
     )
     def test_core_checks_it(self, change: dict[str, Any], problem: str, root: Page) -> None:
@@ -273,10 +343,13 @@ class TestClients:
     def test_deleting_it_ends_what_it_got(self, many: bool, root: Page) -> None:
         a_client()
         row = a_session()
+        a_consent()
+        other = a_consent(client_id="shop")
         if many:
             root.act(CLIENTS, "delete_selected", "web", post="yes")
         else:
             root.send(f"{CLIENTS}web/delete/", post="yes")
+        assert list(models.Consent.objects.all()) == [other]
         assert models.Client.objects.count() == 0
         assert revoked(row)
         assert models.Revocation.objects.get().value == "web"
@@ -296,6 +369,56 @@ class TestClients:
         page = root.see(CLIENTS)
         (place,) = re.findall(r'href="([^"]+/change/[^"]*)"', page.split("result_list")[1])
         assert "https://app.example.com/_x?y=1" in root.see(place.replace("&amp;", "&"))
+
+
+def a_consent(subject: str = "7", client_id: str = "web") -> models.Consent:
+    consents = conf.server().stores.consents
+    run_sync(call(consents.put, Consent(subject, client_id, ("items:read", "openid"), NOW)))
+    return models.Consent.objects.get(subject=subject, client_id=client_id)
+
+
+class TestConsents:
+    def test_are_seen_with_names(self, root: Page) -> None:
+        user = get_user_model().objects.create_user("alice")
+        mine, theirs = a_consent(str(user.pk)), a_consent("nobody", "shop")
+        page = root.see(CONSENTS)
+        assert f"alice ({user.pk})" in page
+        assert "nobody" in page
+        page = root.see(f"{CONSENTS}?q=alice")
+        assert f"{CONSENTS}{mine.pk}/change/" in page
+        assert f"{CONSENTS}{theirs.pk}/change/" not in page
+        page = root.see(f"{CONSENTS}{mine.pk}/change/")
+        assert "items:read openid" in page
+        assert 'name="_save"' not in page
+        root.see(f"{CONSENTS}add/", 403)
+
+    @pytest.mark.parametrize("many", [False, True])
+    def test_taking_one_back_ends_what_the_client_got(self, many: bool, root: Page) -> None:
+        consent, other = a_consent(), a_consent(client_id="shop")
+        row, kept = a_session(), a_session(client_id="shop")
+        if many:
+            root.act(CONSENTS, "delete_selected", str(consent.pk), post="yes")
+        else:
+            root.send(f"{CONSENTS}{consent.pk}/delete/", post="yes")
+        assert list(models.Consent.objects.all()) == [other]
+        assert revoked(row)
+        assert not revoked(kept)
+        assert models.Revocation.objects.get().value == row.id
+
+    def test_are_taken_back_by_who_may(self) -> None:
+        consent = a_consent()
+        page = staff("view_consent")
+        page.send(f"{CONSENTS}{consent.pk}/delete/", 403, post="yes")
+        assert "delete_selected" not in page.see(CONSENTS)
+        assert models.Consent.objects.count() == 1
+        user = get_user_model().objects.get(username="clerk")
+        user.user_permissions.add(Permission.objects.get(codename="delete_consent"))
+        page.send(f"{CONSENTS}{consent.pk}/delete/", post="yes")
+        assert models.Consent.objects.count() == 0
+
+    def test_are_seen_by_who_may(self) -> None:
+        a_consent()
+        staff("view_authorization").see(CONSENTS, 403)
 
 
 class TestNewSecrets:

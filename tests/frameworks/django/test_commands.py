@@ -14,7 +14,10 @@ from django.core.management import CommandError, call_command, get_commands
 from django.core.management import load_command_class as load
 from django.test import override_settings
 
+from bezant import Client
 from bezant.runtime import SYNC, run_sync
+from bezant.stores import Code
+from bezant.testing.stores import PUBLIC_KEY
 from django_bezant import conf, models
 from tests.frameworks.django.databases import sqlite_database
 from tests.frameworks.django.project import API, BEZANT, ISSUER
@@ -23,12 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bezant import Client
     from bezant.stores import Authorization
 
 pytestmark = pytest.mark.usefixtures("db")
 
-NAMES = ("bezant_client", "bezant_inspect", "bezant_keys", "bezant_prune", "bezant_sessions")
+NAMES = (
+    "bezant_client",
+    "bezant_inspect",
+    "bezant_keys",
+    "bezant_logouts",
+    "bezant_prune",
+    "bezant_sessions",
+)
 GIVEN = "a secret from standard input"
 
 
@@ -119,6 +128,44 @@ class TestClients:
         with pytest.raises(CommandError, match="no secret"):
             run("bezant_client", "rotate-secret", "spa")
 
+    def test_a_client_of_the_authorization_endpoint(self, run: Callable[..., str]) -> None:
+        words = (
+            *("--grant", "authorization_code", "--scope", "openid", "--first-party"),
+            *("--redirect-uri", "https://a.example/cb", "--redirect-uri", "com.example.a:/cb"),
+            *("--post-logout-uri", "https://a.example/bye", "--id-token-alg", "ES256"),
+            *("--backchannel-logout-uri", "https://a.example/logout", "--userinfo-alg", "EdDSA"),
+            *("--auth-method", "private_key_jwt", "--jwks-uri", "https://a.example/keys"),
+        )
+        made = document(run("bezant_client", "add", "shop", *words, "--json"))
+        assert stored("shop") == Client(
+            "shop",
+            grants=frozenset({"authorization_code"}),
+            scopes=("openid",),
+            auth_method="private_key_jwt",
+            redirect_uris=("https://a.example/cb", "com.example.a:/cb"),
+            post_logout_redirect_uris=("https://a.example/bye",),
+            backchannel_logout_uri="https://a.example/logout",
+            first_party=True,
+            jwks_uri="https://a.example/keys",
+            id_token_signed_response_alg="ES256",
+            userinfo_signed_response_alg="EdDSA",
+        )
+        assert "client_secret" not in made
+        assert made["redirect_uris"] == ["https://a.example/cb", "com.example.a:/cb"]
+        assert made["first_party"] is True
+
+    def test_a_client_brings_its_public_keys(self, run: Callable[..., str], tmp_path: Path) -> None:
+        file, keys = tmp_path / "keys.json", {"keys": [PUBLIC_KEY]}
+        file.write_text(json.dumps(keys))
+        words = ("--auth-method", "private_key_jwt", "--jwks")
+        run("bezant_client", "add", "shop", *words, str(file))
+        assert stored("shop").jwks == keys
+        file.write_text("no JSON")
+        for absent in (file, tmp_path / "absent.json"):
+            with pytest.raises(CommandError, match="holds no JSON"):
+                run("bezant_client", "add", "other", *words, str(absent))
+        assert models.Client.objects.count() == 1
+
     def test_the_password_grant_is_warned_of(self, run: Callable[..., str]) -> None:
         errors = io.StringIO()
         run("bezant_client", "add", "web", "--grant", "password", errors=errors)
@@ -133,6 +180,10 @@ class TestClients:
             (("x", "--refresh-retry-window", "61"), "0 to 60", 2),
             (("x", "--refresh-retry-window=61"), "0 to 60", 2),
             (("x", "--secret-stdin"), "no secret on standard input", 2),
+            (("x", "--auth-method", "private_key_jwt"), "needs either jwks or jwks_uri", 2),
+            (("x", "--grant", "authorization_code"), "needs a redirect URI", 2),
+            (("x", "--redirect-uri", "http://a.example/"), "must begin with https://", 2),
+            (("x", "--post-logout-uri", "https://a.example/#x"), "has a fragment", 2),
             (("ü",), "ASCII", 2),
         ],
     )
@@ -283,10 +334,13 @@ class TestPrune:
         long_ago = replace(live, id="B" * 22, expires_at=now - 90_000)
         conf.server().stores.authorizations.add(long_ago)
         conf.server().stores.throttle.earn("k", 1, now - 99_999)
-        assert document(run("bezant_prune", "--json")) == {"forgotten": 2}
+        for digest, ends in (("gone", now - 1), ("kept", now + 900)):
+            conf.server().stores.codes.put(Code("code", digest, "{}", ends))
+        assert document(run("bezant_prune", "--json")) == {"forgotten": 3}
         assert run("bezant_prune") == "rows forgotten: 0\n"
         assert run("bezant_prune", "-v0") == ""
         assert models.Authorization.objects.get().pk == live.id
+        assert models.Code.objects.get().digest == "kept"
 
 
 class TestInspect:

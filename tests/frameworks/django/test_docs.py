@@ -5,17 +5,21 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.core.checks import run_checks
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.urls import include, path
 
 from bezant.events import RefreshReuseDetected
 from bezant.testing import TokenFactory
+from bezant.testing.issuer import FakeIssuer
 from django_bezant import conf
 from django_bezant.signals import security_event
-from tests.frameworks.django.web import project
+from tests.frameworks.django.web import CSRF, project
 from tests.world import SECRET_KEY
 
 if TYPE_CHECKING:
@@ -54,6 +58,45 @@ def test_ninja(browser: Browser, tokens: TokenFactory, monkeypatch: pytest.Monke
     with project(path("", run("ninja")["api"].urls)):
         assert browser("/items").status_code == 401
         assert browser("/items", tokens.mint(scopes=["items:read"])).json() == "items for alice"
+
+
+@pytest.mark.usefixtures("db")
+def test_logouts() -> None:
+    with FakeIssuer("shop") as issuer:
+        code = (SNIPPETS / "logout_django.py").read_text(encoding="utf-8")
+        names: dict[str, Any] = {"__name__": "snippet"}
+        exec(code.replace("https://id.example.com", issuer.url), names)
+        for sid in ("session", "another"):
+            session = SessionStore()
+            session.update({"sub": "alice", "sid": sid})
+            session.save()
+        SessionStore().save()  # of somebody who has not signed in
+        settings = {"MIDDLEWARE": [CSRF], "BEZANT": names["BEZANT"]}
+        with project(path("", include("django_bezant.urls")), settings=settings):
+            http = Client(enforce_csrf_checks=True)
+
+            def told(token: str) -> int:
+                return http.post("/backchannel-logout", {"logout_token": token}).status_code
+
+            def told_form(token: str) -> int:
+                form = urlencode({"logout_token": token})
+                kind = "application/x-www-form-urlencoded"
+                return http.post("/backchannel-logout", form, content_type=kind).status_code
+
+            assert told(issuer.logout_token("shop")) == 415  # multipart, which no issuer sends
+            assert told_form(issuer.logout_token("stranger")) == 400
+            assert Session.objects.count() == 3
+            assert told_form(issuer.logout_token("shop")) == 200
+            assert Session.objects.count() == 2
+            assert told_form(issuer.logout_token("shop", sid=None)) == 200
+            assert Session.objects.count() == 1
+
+
+def test_pages_for_single_sign_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BEZANT_SECRET_KEY", SECRET_KEY)
+    names = runpy.run_path(str(SNIPPETS / "sso_django_settings.py"))
+    with override_settings(BEZANT=names["BEZANT"]):
+        assert {"authorize", "end_session"} <= {e.name for e in conf.server().endpoints}
 
 
 def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:

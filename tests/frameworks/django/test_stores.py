@@ -6,12 +6,13 @@ import asyncio
 import secrets
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections, transaction
+from django.db import IntegrityError, connections, transaction
 from django.test.utils import CaptureQueriesContext, override_settings
 
 from bezant.errors import ConfigurationError, StoreUnavailable
@@ -19,17 +20,27 @@ from bezant.runtime import SYNC
 from bezant.stores import (
     AuthorizationStore,
     ClientStore,
+    Code,
+    CodeStore,
+    Consent,
+    ConsentStore,
     KeyStore,
+    LogoutNotice,
+    LogoutStore,
     Outcome,
     RevocationStore,
     StoredKey,
+    Taking,
     ThrottleStore,
 )
 from bezant.testing.stores import (
     NOW,
     AuthorizationStoreContract,
     ClientStoreContract,
+    CodeStoreContract,
+    ConsentStoreContract,
     KeyStoreContract,
+    LogoutStoreContract,
     RevocationStoreContract,
     ThrottleStoreContract,
     an_authorization,
@@ -136,6 +147,24 @@ class TestThrottle(ThrottleStoreContract):
         return reached("throttle")
 
 
+class TestCodes(CodeStoreContract):
+    @pytest.fixture
+    def store(self, reached: Callable[[str], Any]) -> CodeStore:
+        return reached("codes")
+
+
+class TestConsents(ConsentStoreContract):
+    @pytest.fixture
+    def store(self, reached: Callable[[str], Any]) -> ConsentStore:
+        return reached("consents")
+
+
+class TestLogouts(LogoutStoreContract):
+    @pytest.fixture
+    def store(self, reached: Callable[[str], Any]) -> LogoutStore:
+        return reached("logouts")
+
+
 @pytest.fixture
 def stores(alias: str) -> DjangoStores:
     return django_stores(alias)
@@ -165,8 +194,64 @@ class TestClientsBeyondTheContract:
         assert stores.clients.get(second.client_id) == second
 
 
+def a_code(**changes: Any) -> Code:
+    return replace(Code("code", "digest", "{}", NOW + 60), **changes)
+
+
+def a_notice(id_: str) -> LogoutNotice:
+    return LogoutNotice(id_, "web", "7", "browser", NOW, due_at=NOW)
+
+
+class TestCodesBeyondTheContract:
+    def test_one_that_came_between_two_statements_is_none_that_was_taken(
+        self, stores: DjangoStores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stores.codes.put(a_code())
+        with monkeypatch.context() as patched:  # as if it had not been committed yet
+            patched.setattr(type(stores.codes._database), "rows", lambda *_: [])
+            assert stores.codes.take("code", "digest", NOW) == (Taking.UNKNOWN, None)
+        assert stores.codes.take("code", "digest", NOW) == (Taking.TAKEN, "{}")
+
+
+class TestLogoutsBeyondTheContract:
+    def test_of_many_notices_all_are_stored_or_none(self, stores: DjangoStores) -> None:
+        with pytest.raises(IntegrityError):
+            stores.logouts.add([a_notice(id_) for id_ in ("a", "b", "a")])
+        assert list(stores.logouts.claim(NOW, NOW + 60, 10)) == []
+
+    def test_what_a_sender_holds_is_passed_over(self, postgres: Postgres) -> None:
+        with (
+            postgres_database(postgres.create_database(), options="-c lock_timeout=50") as alias,
+            ThreadPoolExecutor(1) as other,
+        ):
+            stores = django_stores(alias)
+            stores.logouts.add([a_notice("a"), a_notice("b")])
+            with transaction.atomic(using=alias):
+                (mine,) = stores.logouts.claim(NOW, NOW + 60, 1)
+                (theirs,) = other.submit(
+                    _closing(stores, stores.logouts.claim), NOW, NOW + 60, 5
+                ).result()
+            assert (mine.id, theirs.id) == ("a", "b")
+
+
 class TestStatements:
     """How many statements, of which kind."""
+
+    def test_a_code_is_taken_by_one_update(self, stores: DjangoStores) -> None:
+        stores.codes.put(a_code())
+        kinds = []
+        for taking in (Taking.TAKEN, Taking.SPENT):
+            with CaptureQueriesContext(connections[stores.using]) as captured:
+                assert stores.codes.take("code", "digest", NOW) == (taking, "{}")
+            kinds.append([query["sql"].split()[0] for query in captured])
+        assert kinds == [["UPDATE"], ["UPDATE", "SELECT"]]
+
+    def test_notices_are_claimed_by_one_update(self, stores: DjangoStores) -> None:
+        stores.logouts.add([a_notice("a"), a_notice("b")])
+        with CaptureQueriesContext(connections[stores.using]) as captured:
+            assert len(stores.logouts.claim(NOW, NOW + 60, 10)) == 2
+        (statement,) = [query["sql"] for query in captured]
+        assert statement.startswith("UPDATE")
 
     def test_a_rotation_is_one_update(self, stores: DjangoStores) -> None:
         row = an_authorization()
@@ -198,6 +283,7 @@ class TestStatements:
             "list of one": lambda: stores.authorizations.list_live(NOW, subject="x"),
             "list of a client": lambda: stores.authorizations.list_live(NOW, client_id="x"),
             "purge": lambda: stores.authorizations.purge(NOW),
+            "list of a sign-in": lambda: stores.authorizations.list_for_session("x"),
             "client": lambda: stores.clients.get("x"),
             "retire": lambda: stores.keys.retire("x", NOW),
             "since": lambda: stores.revocations.since(NOW, NOW),
@@ -205,6 +291,16 @@ class TestStatements:
             "refund": lambda: stores.throttle.refund("x"),
             "spend": lambda: stores.throttle.spend("x", NOW),
             "forget attempts": lambda: stores.throttle.purge(NOW),
+            "take": lambda: stores.codes.take("code", "x", NOW),
+            "peek": lambda: stores.codes.peek("code", "x", NOW),
+            "replace": lambda: stores.codes.replace("code", "x", "{}", NOW),
+            "forget codes": lambda: stores.codes.purge(NOW),
+            "consent": lambda: stores.consents.get("x", "y"),
+            "consents": lambda: stores.consents.list_for_subject("x"),
+            "take back": lambda: stores.consents.remove("x", "y"),
+            "claim": lambda: stores.logouts.claim(NOW, NOW + 60, 10),
+            "done": lambda: stores.logouts.done("x"),
+            "retry": lambda: stores.logouts.retry("x", NOW),
         }
         connection = connections[stores.using]
         for name, call in calls.items():
@@ -246,6 +342,9 @@ class TestTransactions:
             for _ in range(2):
                 stores.throttle.earn("k", 1, NOW + 5)
                 stores.throttle.attempt("k", NOW, ThrottleStoreContract.limit)
+                stores.consents.put(Consent("7", "web", ("a",), NOW))
+            assert stores.codes.put(a_code())
+            assert not stores.codes.put(a_code())
         assert list(stores.keys.load()) == [key]
 
     def test_inside_a_transaction_all_ends_with_it(self, stores: DjangoStores) -> None:
@@ -384,6 +483,9 @@ class TestSetUp:
             "keys": KeyStore,
             "revocations": RevocationStore,
             "throttle": ThrottleStore,
+            "codes": CodeStore,
+            "consents": ConsentStore,
+            "logouts": LogoutStore,
         }.items():
             SYNC.check(name, getattr(stores, name), protocol)
 
@@ -399,17 +501,19 @@ def test_tables_do_not_grow_with_use(stores: DjangoStores) -> None:
 
 
 def test_a_purge_takes_many_steps(stores: DjangoStores, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("authorizations", "revocations", "throttle"):
+    for module in ("authorizations", "codes", "revocations", "throttle"):
         monkeypatch.setattr(f"django_bezant.stores.{module}.STEP", 3)
     for number in range(20):
         stores.authorizations.add(an_authorization(expires_at=NOW - number - 1))
         stores.authorizations.add(an_authorization(revoked_at=NOW - number - 1))
         stores.throttle.earn(str(number), 1, NOW - 1)
+        stores.codes.put(a_code(digest=str(number), expires_at=NOW - number))
     live = [an_authorization() for _ in range(5)]
     for row in live:
         stores.authorizations.add(row)
     assert stores.authorizations.purge(NOW) == 40
     assert stores.throttle.purge(NOW) == 20
+    assert stores.codes.purge(NOW) == 20
     assert Counter(row.id for row in stores.authorizations.list_live(NOW)) == Counter(
         row.id for row in live
     )

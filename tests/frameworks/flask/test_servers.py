@@ -20,6 +20,8 @@ import pytest
 from bezant.testing.issuer import FakeIssuer
 from tests.frameworks.flask.calls import LOGIN
 from tests.frameworks.flask.served import AT_ONCE
+from tests.running import eventually
+from tests.sending import TOLD
 from tests.world import API
 
 if TYPE_CHECKING:
@@ -164,6 +166,14 @@ def test_a_revocation_elsewhere_arrives_within_the_bound(
         assert time.monotonic() - begun < 5
     assert served.ask("/me", token)[0] == 401
     assert served.ask("/me", other) == (200, "bob")
+
+
+def test_clients_are_told_of_logouts_by_the_process_that_answers(served: Served) -> None:
+    status, process = served.ask("/process")
+    assert status == 200
+    told = f"told {TOLD} in {process}\n"
+    assert eventually(lambda: told in served.log, within=PATIENCE)
+    assert served.log.count("told ") == 1
 
 
 def test_a_body_that_breaks_off_is_the_fault_of_the_client(served: Served) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, cast
 
 from aiohttp import web
 
 from aiohttp_bezant._endpoints import check_places, routes_of
-from aiohttp_bezant._http import RUNTIME
+from aiohttp_bezant._http import RUNTIME, respond
 from bezant import (
     AuthorizationServer,
     ConfigurationError,
@@ -20,6 +21,8 @@ from bezant import (
     guard_for,
 )
 from bezant.errors import MissingToken
+from bezant.hosting import AsyncInteractions, AsyncLogouts
+from bezant.logout_receiver import LogoutReceiver
 
 
 class Bezant:
@@ -33,6 +36,10 @@ class Bezant:
     def __init__(self, guard: ResourceGuard, server: AuthorizationServer | None) -> None:
         self.guard: ResourceGuard = guard
         self.server: AuthorizationServer | None = server
+        self.interactions: AsyncInteractions[web.Response] = AsyncInteractions(
+            self._issuing, RUNTIME, respond
+        )
+        self.logouts: AsyncLogouts[web.Response] = AsyncLogouts(self._issuing, RUNTIME, respond)
         # Where a request keeps whom it comes from, so that a token is verified once a request. A
         # sub-application may have a Bezant of its own, with a key of its own.
         self._key: Any = (
@@ -57,6 +64,11 @@ class Bezant:
         who = await self.guard.authenticate_if_present(authorization, RUNTIME)
         request[self._key] = headers, who
         return who
+
+    def _issuing(self) -> AuthorizationServer:
+        if self.server is None:
+            raise ConfigurationError("setup", "give it the AuthorizationServer")
+        return self.server
 
     def found(self, request: web.Request) -> Principal | None:
         """What `authenticate` has found.
@@ -127,10 +139,11 @@ def setup(
     resource: str | None = None,
     scopes: Iterable[str] | None = None,
     resource_metadata: str | None = None,
+    logout_receiver: LogoutReceiver | None = None,
 ) -> Bezant:
     """Let handlers of an application and of its sub-applications use `require` and `principal`.
 
-    When ``app`` starts, it makes the server's first key, starts what the verifier runs in the
+    When ``app`` starts, it makes the server's first key, starts what server and verifier run in the
     background, and checks that all routes are what they seem. A sub-application may be set up too;
     its own settings hold in it then.
 
@@ -145,6 +158,7 @@ def setup(
             which every challenge names.
         scopes: Scopes named in that document; by default the server's.
         resource_metadata: URL of such metadata that is served elsewhere.
+        logout_receiver: Told of logouts at an issuer; its endpoint is added.
 
     Returns:
         What is in ``app[BEZANT]`` now.
@@ -163,6 +177,7 @@ def setup(
         resource=resource,
         scopes=scopes,
         resource_metadata=resource_metadata,
+        logout_receiver=logout_receiver,
     )
     bezant = app[BEZANT] = Bezant(guard, server)
     app.add_routes(routes_of(guard.endpoints, guard))
@@ -174,11 +189,26 @@ def setup(
             await server.prepare(RUNTIME)
         verifier = guard.verifier  # not before now: in a test, the guard may have got another
         verifier.start()
-        yield
+        async with telling_clients(server):
+            yield
         await asyncio.to_thread(verifier.close)  # it waits for what runs in the background
 
     app.cleanup_ctx.append(running)
     return bezant
+
+
+@asynccontextmanager
+async def telling_clients(server: AuthorizationServer | None) -> AsyncIterator[None]:
+    """Clients of a server are told of logouts meanwhile, once in a process."""
+    sender = None if server is None else server.logout_sender
+    sending = None if sender is None else asyncio.create_task(sender.run(RUNTIME))
+    try:
+        yield
+    finally:
+        if sending is not None:
+            sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await sending
 
 
 UNPROTECTED: Final = "__bezant_unprotected__"

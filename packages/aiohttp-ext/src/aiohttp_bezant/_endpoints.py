@@ -54,7 +54,14 @@ class EndpointRoute(web.AbstractRouteDef):
         )
         # As it was sent, in whatever letters.
         query = request.raw_path.partition("?")[2].encode("utf-8", "surrogateescape")
-        told = Request(request.method, headers, body, query.decode("latin-1"), request.remote or "")
+        told = Request(
+            request.method,
+            headers,
+            body,
+            query.decode("latin-1"),
+            request.remote or "",
+            native=request,
+        )
         return respond(await self.endpoint.handler(told, RUNTIME))
 
     async def _body(self, request: web.Request) -> bytes:
@@ -100,7 +107,7 @@ def check_places(app: web.Application) -> None:
         if isinstance(owner, AuthorizationServer):
             if found.endpoint.name == "token":
                 owner.check_place(place, documents, remedy.format("server"))
-        elif found.endpoint.path not in documents:
+        elif found.endpoint.well_known and found.endpoint.path not in documents:
             raise ConfigurationError(
                 "resource",
                 f"a prefix must not move {found.endpoint.path}; {remedy.format('bezant')}",

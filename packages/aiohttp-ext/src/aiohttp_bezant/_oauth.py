@@ -8,7 +8,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from aiohttp_bezant._bezant import Bezant
+from aiohttp_bezant._bezant import Bezant, telling_clients
 from aiohttp_bezant._endpoints import check_places, routes_of
 from aiohttp_bezant._http import RUNTIME
 from bezant import AuthorizationServer
@@ -35,7 +35,8 @@ def well_known_routes(source: AuthorizationServer | Bezant) -> list[web.Abstract
             sub-application with a ``resource``.
     """
     if isinstance(source, Bezant):
-        return routes_of(source.guard.endpoints, source.guard)
+        documents = [e for e in source.guard.endpoints if e.well_known]
+        return routes_of(documents, source.guard)
     return routes_of(source.origin_endpoints, source)
 
 
@@ -56,7 +57,8 @@ def oauth_app(server: AuthorizationServer) -> web.Application:
     async def running(app: web.Application) -> AsyncIterator[None]:
         check_places(app)
         await server.prepare(RUNTIME)
-        yield
+        async with telling_clients(server):
+            yield
 
     app.cleanup_ctx.append(running)
     return app

@@ -151,9 +151,22 @@ class Administration:
         return self.server.keys.describe()
 
     def rotate_keys(self, *, immediately: bool = False, algorithm: str | None = None) -> KeyInfo:
-        """Add a signing key; see `bezant.keyring.KeyRing.rotate`."""
+        """Add a signing key; see `bezant.keyring.KeyRing.rotate`.
+
+        Args:
+            immediately: Sign with it at once.
+            algorithm: Which; by default one key of each algorithm that the server signs with, ID
+                tokens included.
+
+        Returns:
+            The key; by default that of access tokens.
+        """
         keys = self.server.keys
-        return run_sync(keys.rotate(SYNC, immediately=immediately, algorithm=algorithm))
+        wanted = keys.algorithms if algorithm is None else (algorithm,)
+        made = [
+            run_sync(keys.rotate(SYNC, immediately=immediately, algorithm=name)) for name in wanted
+        ]
+        return made[0]
 
     def retire_key(self, kid: str) -> None:
         """Withdraw a signing key: its tokens are refused.
@@ -189,6 +202,17 @@ class Administration:
         """End all of a resource owner's. Returns how many sessions were live."""
         authorizations, now = self.server.authorizations, self.clock()
         return run_sync(authorizations.revoke_for_subject(subject, now=now, runtime=SYNC))
+
+    def withdraw_consent(self, subject: str, client_id: str) -> int:
+        """Take back what a resource owner lets a client have, and end what it got. Returns how many
+        sessions were live.
+        """
+        # First, so that the client gets nothing new meanwhile.
+        _settled(self.stores.consents.remove, subject, client_id)
+        ended = 0
+        while live := self.sessions(subject=subject, client_id=client_id):
+            ended += self.end_sessions(session.id for session in live)
+        return ended
 
     def end_access_tokens_of(self, subject: str) -> None:
         """Refuse a resource owner's access tokens; sessions go on and get new ones."""

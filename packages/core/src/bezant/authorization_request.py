@@ -5,17 +5,16 @@ section 3.1.2.1), read in the order in which it can be trusted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
-from bezant.claims import OPENID
+from bezant.claims import OPENID, implied
 from bezant.clients import Client
 from bezant.documents import from_json
 from bezant.encoding import json_object
 from bezant.errors import (
     InvalidRequest,
-    InvalidTarget,
     RequestNotSupported,
     RequestURINotSupported,
     UnauthorizedClient,
@@ -24,21 +23,25 @@ from bezant.errors import (
 from bezant.http import Form
 from bezant.pkce import check_challenge
 from bezant.redirects import is_registered
+from bezant.resources import narrow_resources
 from bezant.scopes import narrow
 
 __all__ = [
     "PROMPTS",
     "RESPONSE_MODES",
     "AuthorizationRequest",
-    "narrow_resources",
     "proven_redirect",
     "response_mode",
+    "sent_state",
+    "still_proven",
 ]
 
 RESPONSE_MODES: Final = ("query", "form_post")
 PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
 LONGEST: Final = 1024
 """Characters of ``state``, ``nonce`` and hints at most."""
+LONGEST_CLAIMS: Final = 4096
+"""Characters of ``claims`` at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,11 @@ class AuthorizationRequest:
     max_age: int | None = None
     login_hint: str | None = field(default=None, repr=False)
     hinted_subject: str | None = None
-    """Of the ``id_token_hint``."""
+    """Of the ``id_token_hint``, or of ``sub`` in ``claims``: nobody else will do."""
     acr_values: tuple[str, ...] = ()
+    """How well the client would like the resource owner to be authenticated, best first."""
+    essential_acr: tuple[str, ...] = ()
+    """How well they have to be: one of these, when there are any (``acr`` in ``claims``)."""
     ui_locales: tuple[str, ...] = ()
     claims: str = ""
     """The ``claims`` parameter, as JSON; empty when nothing was asked for."""
@@ -118,6 +124,15 @@ class AuthorizationRequest:
         for name in ("state", "nonce", "login_hint", "acr_values", "ui_locales"):
             if len(form.get(name, "")) > LONGEST:
                 raise InvalidRequest(f"{name} may have {LONGEST} characters")
+        claims = _claims(form.get("claims")) if OPENID in scopes else {}
+        if more := implied(claims, scopes, client.scopes):
+            claims["implied"], scopes = more, (*scopes, *more)
+        about_sign_in = claims.get("id_token", {})
+        named = _values(about_sign_in, "sub")
+        if hinted_subject is not None and named and hinted_subject not in named:
+            raise InvalidRequest("id_token_hint and claims mean different people")
+        if len(named) > 1:
+            raise InvalidRequest("claims may ask for one sub")
         return cls(
             client_id=client.client_id,
             redirect_uri=redirect_uri,
@@ -130,10 +145,11 @@ class AuthorizationRequest:
             prompts=prompts,
             max_age=_seconds(form.get("max_age")),
             login_hint=form.get("login_hint"),
-            hinted_subject=hinted_subject,
+            hinted_subject=named[0] if named else hinted_subject,
             acr_values=_words(form.get("acr_values", "")),
+            essential_acr=_values(about_sign_in, "acr", essential=True),
             ui_locales=_words(form.get("ui_locales", "")),
-            claims=_claims(form.get("claims")) if OPENID in scopes else "",
+            claims=json.dumps(claims) if claims else "",
         )
 
 
@@ -144,17 +160,29 @@ def proven_redirect(form: Form, client: Client | None) -> tuple[Client, str]:
     Raises:
         InvalidRequest: For the person in front of the browser, and for nobody else.
     """
-    if client is None or not client.active:
-        raise InvalidRequest("the application that sent you here is not known to this server")
+    client = _known(client)
     uri = form.get("redirect_uri")
     if uri is None:
         raise InvalidRequest("the application did not say where to go back to (redirect_uri)")
-    if not is_registered(uri, client.redirect_uris):
-        raise InvalidRequest(
-            "the application wants to go back to an address that is not registered for it "
-            "(redirect_uri)"
-        )
+    _check_redirect(uri, client)
     return client, uri
+
+
+def still_proven(request: AuthorizationRequest, client: Client | None) -> Client:
+    """The client of a request that has waited: what was proven of it must be so still.
+
+    Raises:
+        InvalidRequest: For the person in front of the browser, and for nobody else.
+    """
+    client = _known(client)
+    _check_redirect(request.redirect_uri, client)
+    return client
+
+
+def sent_state(form: Form) -> str | None:
+    """``state`` for an answer; None when it is longer than any that is taken."""
+    state = form.get("state", "")
+    return state if 0 < len(state) <= LONGEST else None
 
 
 def response_mode(form: Form) -> str:
@@ -169,18 +197,18 @@ def response_mode(form: Form) -> str:
     return mode
 
 
-def narrow_resources(requested: Iterable[str], allowed: tuple[str, ...]) -> tuple[str, ...]:
-    """Who a token is for: those named, or all that may be named (RFC 8707 section 2).
+def _known(client: Client | None) -> Client:
+    if client is None or not client.active:
+        raise InvalidRequest("the application that sent you here is not known to this server")
+    return client
 
-    Raises:
-        InvalidTarget: One of them is unknown, or not for this client.
-    """
-    wanted = tuple(dict.fromkeys(requested))
-    if not wanted:
-        return allowed
-    if not set(wanted) <= set(allowed):
-        raise InvalidTarget("this client cannot get tokens for that resource")
-    return wanted
+
+def _check_redirect(uri: str, client: Client) -> None:
+    if not is_registered(uri, client.redirect_uris):
+        raise InvalidRequest(
+            "the application wants to go back to an address that is not registered for it "
+            "(redirect_uri)"
+        )
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -195,10 +223,12 @@ def _seconds(text: str | None) -> int | None:
     return int(text)
 
 
-def _claims(text: str | None) -> str:
-    """The ``claims`` parameter (OpenID Connect Core section 5.5), checked and written anew."""
+def _claims(text: str | None) -> dict[str, Any]:
+    """The ``claims`` parameter (OpenID Connect Core section 5.5), less what means nothing here."""
     if text is None:
-        return ""
+        return {}
+    if len(text) > LONGEST_CLAIMS:
+        raise InvalidRequest(f"claims may have {LONGEST_CLAIMS} characters")
     try:
         wanted = json_object(text.encode())
     except ValueError:
@@ -211,4 +241,23 @@ def _claims(text: str | None) -> str:
         ):
             raise InvalidRequest(f"{place} in claims is not an object of claims")
         kept[place] = members
-    return json.dumps(kept)
+    return kept
+
+
+def _values(members: Mapping[str, Any], name: str, *, essential: bool = False) -> tuple[str, ...]:
+    """The values that a claim is asked for with, in ``value`` or ``values`` (section 5.5.1).
+
+    Args:
+        members: A part of the ``claims`` parameter.
+        name: Which claim.
+        essential: Look only at one that is marked as essential.
+    """
+    wanted = members.get(name) or {}
+    if essential and wanted.get("essential") is not True:
+        return ()
+    values = wanted.get("values", [])
+    if "value" in wanted:
+        values = [wanted["value"]]
+    if not isinstance(values, list) or not all(type(value) is str for value in values):
+        raise InvalidRequest(f"the values of {name} in claims are not texts")
+    return tuple(dict.fromkeys(values))

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from hashlib import sha256
 from html import escape
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from bezant.authorization_request import AuthorizationRequest
 from bezant.errors import OAuthError
 from bezant.http import NO_STORE, Request, Response
 
-__all__ = ["error_page", "granted", "refused", "see_other"]
+__all__ = ["answer_error", "error_page", "granted", "refused", "see_other"]
 
 _SUBMIT: Final = "document.forms[0].submit()"
 _SUBMIT_HASH: Final = b64encode(sha256(_SUBMIT.encode()).digest()).decode()
@@ -76,7 +76,7 @@ def _send(
         sent["state"] = state
     if mode == "form_post":
         return _form_post(uri, sent)
-    separator = "&" if urlsplit(uri).query else "?"
+    separator = "&" if "?" in uri else "?"
     return see_other(f"{uri}{separator}{urlencode(sent)}")
 
 

@@ -199,17 +199,17 @@ class Authorizations:
         """End everything of a resource owner, access tokens included. Returns how many
         authorizations were live.
         """
-        count = await runtime.call(self.store.revoke_for_subject, subject, now)
+        # In this order: who opens an authorization, and then looks for what was revoked, finds this
+        # or is found by it.
         await self._revocations.revoke(runtime, "subject", subject)
-        return count
+        return await runtime.call(self.store.revoke_for_subject, subject, now)
 
     async def revoke_for_client(self, client_id: str, *, now: float, runtime: Runtime) -> int:
         """End everything of a client, access tokens included. Returns how many authorizations were
         live.
         """
-        count = await runtime.call(self.store.revoke_for_client, client_id, now)
         await self._revocations.revoke(runtime, "client", client_id)
-        return count
+        return await runtime.call(self.store.revoke_for_client, client_id, now)
 
     async def clients_of_session(self, session_id: str, runtime: Runtime) -> tuple[str, ...]:
         """The clients that something was given to in a sign-in."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from secrets import token_bytes
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from bezant.clients import Client
 from bezant.config import ServerConfig
 from bezant.encoding import b64url_encode
-from bezant.errors import StoreUnavailable
+from bezant.errors import BezantError
 from bezant.events import Events, LogoutNoticeFailed
 from bezant.fetch import Fetch, FetchError
 from bezant.http import FORM_TYPE
@@ -24,7 +24,7 @@ from bezant.runtime import Runtime
 from bezant.signing import encode
 from bezant.stores import ClientStore, LogoutNotice, LogoutStore
 
-__all__ = ["EVENT", "LOGOUT_TOKEN_TYPE", "BackchannelLogout"]
+__all__ = ["EVENT", "LOGOUT_TOKEN_TYPE", "BackchannelLogout", "logout_claims"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -38,8 +38,12 @@ TTL: Final = 120
 LEASE: Final = 60.0
 """Seconds that one sender has for the notices that it took."""
 
-AT_ONCE: Final = 20
-"""Notices that one round takes."""
+AT_ONCE: Final = 10
+"""Notices that one round takes: with a client that is slow behind each of them, it still ends well
+before the lease."""
+
+TIMEOUT: Final = 3.0
+"""Seconds that a client has to answer."""
 
 WAITS: Final = (5.0, 30.0, 120.0, 600.0, 3600.0, 14400.0)
 """Seconds until the next try, after the first, the second ...; then it is given up."""
@@ -96,14 +100,30 @@ class BackchannelLogout:
         """One round: try what is due. Returns how many notices there were; call again soon when
         there were any.
         """
+        if self._keys.due:  # no endpoint need have been asked in this process
+            await self._keys.ensure(runtime)
         now = self._clock()
-        notices = await runtime.call(self._store.claim, now, now + LEASE, AT_ONCE)
+        until = now + LEASE
+        notices = await runtime.call(self._store.claim, now, until, AT_ONCE)
         for notice in notices:
-            if await self._is_settled(notice, runtime):
-                await runtime.call(self._store.done, notice.id)
-            else:
-                await self._later(notice, runtime)
+            if self._clock() + TIMEOUT >= until:
+                break  # somebody else may take the rest any moment
+            try:
+                await self._try(notice, runtime)
+            except BezantError as error:  # of the queue; the others need not wait for it
+                logger.warning("a logout notice is tried again when its lease ends: %s", error)
         return len(notices)
+
+    async def _try(self, notice: LogoutNotice, runtime: Runtime) -> None:
+        try:
+            settled = await self._is_settled(notice, runtime)
+        except BezantError as error:  # it cannot be read, or there is nothing to sign with
+            logger.warning("client %s was not told of a logout: %s", notice.client_id, error)
+            settled = False
+        if settled:
+            await runtime.call(self._store.done, notice.id)
+        else:
+            await self._later(notice, runtime)
 
     async def _is_settled(self, notice: LogoutNotice, runtime: Runtime) -> bool:
         """Whether the client was told, or no longer wants to be."""
@@ -121,6 +141,7 @@ class BackchannelLogout:
                 url,
                 headers=(("content-type", FORM_TYPE),),
                 body=body,
+                timeout=TIMEOUT,
             )
         except FetchError as error:
             reason = str(error)
@@ -145,27 +166,37 @@ class BackchannelLogout:
             )
             return
         wait = WAITS[notice.attempts - 1]
-        try:
-            await runtime.call(self._store.retry, notice.id, self._clock() + wait)
-        except StoreUnavailable:
-            logger.warning("a logout notice is tried again when its lease ends")
+        await runtime.call(self._store.retry, notice.id, self._clock() + wait)
 
     def logout_token(self, client: Client, notice: LogoutNotice) -> str:
-        """A logout token (section 2.4).
+        """A logout token.
 
         Raises:
             KeyUnavailable: There is nothing to sign with.
         """
-        now = int(self._clock())
+        claims = logout_claims(
+            self._config.issuer,
+            client.client_id,
+            notice.subject,
+            notice.session_id,
+            self._clock(),
+            min(TTL, self._config.max_access_token_ttl),
+        )
         key = self._keys.signing_key(client.id_token_signed_response_alg)
-        claims = {
-            "iss": self._config.issuer,
-            "sub": notice.subject,
-            "aud": client.client_id,
-            "iat": now,
-            "exp": now + TTL,
-            "jti": b64url_encode(token_bytes(16)).decode(),
-            "sid": notice.session_id,
-            "events": {EVENT: {}},
-        }
         return encode(key, LOGOUT_TOKEN_TYPE, claims)
+
+
+def logout_claims(
+    issuer: str, client_id: str, subject: str, session_id: str, now: float, ttl: int = TTL
+) -> dict[str, Any]:
+    """The claims of a logout token (section 2.4)."""
+    return {
+        "iss": issuer,
+        "sub": subject,
+        "aud": client_id,
+        "iat": int(now),
+        "exp": int(now) + ttl,
+        "jti": b64url_encode(token_bytes(16)).decode(),
+        "sid": session_id,
+        "events": {EVENT: {}},
+    }

@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_plus
 
 from bezant import redirects
 from bezant.errors import ConfigurationError, InvalidClient, InvalidRequest, Refused
+from bezant.fetch import FetchError, check_url
 from bezant.http import Form, Request, one_authorization
+from bezant.keys import KeySet
 from bezant.scopes import MAX_LENGTH, format_scope, is_scope
 from bezant.signing import claimed_issuer
 
@@ -28,6 +32,8 @@ __all__ = [
     "ClientSecret",
     "authenticate_client",
     "new_secret",
+    "read_keys",
+    "registered_keys",
 ]
 
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
@@ -42,6 +48,9 @@ ID_TOKEN_ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
 
 MIN_SECRET_LENGTH = 8
 MAX_CREDENTIAL_LENGTH = 2048
+MAX_ID_LENGTH = 255
+MAX_KEYS: Final = 32
+"""Keys of one client: each of them may be tried on an assertion that does not name its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +140,8 @@ class Client:
     first_party: bool = False
     """Whether it belongs to whoever runs the server: people are not asked for consent."""
     jwks: Mapping[str, Any] | None = None
-    """Public keys for ``private_key_jwt``, as a JWK Set."""
+    """Public keys for ``private_key_jwt``, as a JWK Set. A key whose ``alg`` is not given signs
+    with RS256, ES256 or EdDSA, by its type."""
     jwks_uri: str | None = None
     """Where these keys are published instead."""
     id_token_signed_response_alg: str = "RS256"
@@ -143,11 +153,7 @@ class Client:
         def refuse(problem: str) -> None:
             raise ConfigurationError(f"client {self.client_id!r}", problem)
 
-        if (
-            not self.client_id
-            or not all("!" <= c <= "~" for c in self.client_id)
-            or len(self.client_id) > 255
-        ):
+        if not _is_id(self.client_id):
             refuse("the id must be 1 to 255 printable ASCII characters without spaces")
         if any(isinstance(names, str) for names in (self.grants, self.scopes, self.audience)):
             refuse("grants, scopes and audience are collections of names, not one string")
@@ -175,10 +181,11 @@ class Client:
     def _check_keys(self, refuse: Callable[[str], None]) -> None:
         if self.auth_method == "private_key_jwt" and (self.jwks is None) == (self.jwks_uri is None):
             refuse("private_key_jwt needs either jwks or jwks_uri")
-        if self.jwks is not None and any("d" in k or "k" in k for k in self.jwks.get("keys", ())):
-            refuse("jwks holds a private or symmetric key; give public ones")
-        if self.jwks_uri is not None and redirects.problem_with(self.jwks_uri) is not None:
-            refuse(f"jwks_uri {redirects.problem_with(self.jwks_uri)}")
+        if self.jwks is not None:
+            try:
+                registered_keys(self.jwks)
+            except ConfigurationError as error:
+                refuse(f"jwks: {error.problem}")
         for name in ("id_token_signed_response_alg", "userinfo_signed_response_alg"):
             algorithm = getattr(self, name)
             if algorithm not in ID_TOKEN_ALGORITHMS and (algorithm, name) != (
@@ -195,10 +202,15 @@ class Client:
             for uri in uris:
                 if (problem := redirects.problem_with(uri)) is not None:
                     refuse(f"the URI {uri[:200]!r} of {name} {problem}")
-        if self.backchannel_logout_uri is not None and (
-            problem := redirects.problem_with(self.backchannel_logout_uri)
-        ):
-            refuse(f"backchannel_logout_uri {problem}")
+        for name in ("backchannel_logout_uri", "jwks_uri"):
+            if (uri := getattr(self, name)) is None:
+                continue
+            if (problem := redirects.problem_with(uri)) is not None:
+                refuse(f"{name} {problem}")
+            try:
+                check_url(uri)
+            except FetchError as error:
+                refuse(f"{name}: {error}")
         if "authorization_code" in self.grants and not self.redirect_uris:
             refuse("authorization_code needs a redirect URI")
 
@@ -228,6 +240,40 @@ class Client:
             end = min(end, newest.expires_at)
         kept = (replace(newest, expires_at=end),) if overlap > 0 else ()
         return replace(self, secrets=(ClientSecret.of(secret), *kept))
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= MAX_ID_LENGTH and all("!" <= c <= "~" for c in text)
+
+
+def read_keys(document: Mapping[str, Any]) -> KeySet:
+    """The public keys that a client publishes, as a JWK Set.
+
+    Raises:
+        ConfigurationError: It is no JWK Set, holds private or symmetric keys, no usable one, or too
+            many.
+    """
+    published = document.get("keys")
+    if isinstance(published, list) and len(published) > MAX_KEYS:
+        raise ConfigurationError("JWK Set", f"it holds more than {MAX_KEYS} keys")
+    return KeySet.from_jwks(document)
+
+
+def registered_keys(jwks: Mapping[str, Any]) -> KeySet:
+    """The public keys in a client's registration, which are read once.
+
+    Raises:
+        ConfigurationError: They cannot be used; see `read_keys`.
+    """
+    try:
+        return _read_once(json.dumps(dict(jwks), sort_keys=True))
+    except (TypeError, ValueError):
+        raise ConfigurationError("JWK Set", "it is no JSON object") from None
+
+
+@lru_cache(maxsize=256)
+def _read_once(jwks: str) -> KeySet:
+    return read_keys(json.loads(jwks))
 
 
 Lookup: TypeAlias = Callable[[str], Awaitable[Client | None]]
@@ -334,7 +380,7 @@ def _read_assertion(form: Form, client_id: str | None) -> tuple[str, str, str]:
         raise InvalidClient(f"client_assertion_type must be {ASSERTION_TYPE}")
     assertion = form.get("client_assertion", "")
     claimed = claimed_issuer(assertion)
-    if not claimed or client_id not in {None, "", claimed}:
+    if not _is_id(claimed) or client_id not in {None, "", claimed}:
         raise InvalidClient(detail="the assertion is another client's, or nobody's")
     return claimed, assertion, "private_key_jwt"
 

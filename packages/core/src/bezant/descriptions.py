@@ -29,6 +29,14 @@ def describe_client(client: Client) -> dict[str, Any]:
         "introspect": client.introspect,
         "access_token_ttl": client.access_token_ttl,
         "refresh_retry_window": client.refresh_retry_window,
+        "redirect_uris": list(client.redirect_uris),
+        "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
+        "backchannel_logout_uri": client.backchannel_logout_uri,
+        "first_party": client.first_party,
+        "jwks": client.jwks,
+        "jwks_uri": client.jwks_uri,
+        "id_token_signed_response_alg": client.id_token_signed_response_alg,
+        "userinfo_signed_response_alg": client.userinfo_signed_response_alg,
     }
 
 

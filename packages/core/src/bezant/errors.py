@@ -27,6 +27,7 @@
         RequestNotSupported       400  OpenID Connect Core section 3.1.2.6
         RequestURINotSupported    400  OpenID Connect Core section 3.1.2.6
         InvalidRequestURI         400  OpenID Connect Core section 3.1.2.6
+        UnmetAuthenticationRequirements 400  OpenID Connect Core Unmet Authentication Requirements
         ServerError               500
         TemporarilyUnavailable    503
         BearerError               an answer of a resource server, RFC 6750 section 3
@@ -80,6 +81,7 @@ __all__ = [
     "TooManyAttempts",
     "UnauthorizedClient",
     "UnknownKey",
+    "UnmetAuthenticationRequirements",
     "UnsupportedGrantType",
     "UnsupportedMediaType",
     "UnsupportedResponseType",
@@ -287,6 +289,12 @@ class RequestURINotSupported(OAuthError):
     """Request objects are not fetched."""
 
     code = "request_uri_not_supported"
+
+
+class UnmetAuthenticationRequirements(OAuthError):
+    """The resource owner signed in, but not as well as the client says is essential."""
+
+    code = "unmet_authentication_requirements"
 
 
 class UnsupportedResponseType(OAuthError):

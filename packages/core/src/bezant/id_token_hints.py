@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from bezant.clients import Client
 from bezant.config import ServerConfig
-from bezant.errors import InvalidRequest, InvalidToken
+from bezant.errors import InvalidRequest, InvalidToken, UnknownKey
 from bezant.keyring import KeyRing
 from bezant.signing import signed_claims
 
@@ -37,19 +37,22 @@ class IDTokenHints:
         if hint is None:
             return None
         claims = self.claims(hint)
-        if claims["aud"] != client.client_id:
+        if claims is None or claims["aud"] != client.client_id:
             raise InvalidRequest(_NOT_OURS)
         subject: str = claims["sub"]
         return subject
 
-    def claims(self, hint: str) -> dict[str, Any]:
-        """What an ID token of ours says, whoever it was given to.
+    def claims(self, hint: str) -> dict[str, Any] | None:
+        """What an ID token of ours says, whoever it was given to. None when it is signed with a key
+        that is not here: it is somebody else's, or its key is gone, and nobody can tell any more.
 
         Raises:
-            InvalidRequest: It is none.
+            InvalidRequest: It is no ID token of ours.
         """
         try:
             claims, _ = signed_claims(hint, "jwt", self._keys, self._config.max_token_size)
+        except UnknownKey:
+            return None
         except InvalidToken:
             raise InvalidRequest(_NOT_OURS) from None
         # UserInfo and logout tokens are signed with the same keys.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256, sha512
 from typing import Any, Final
 
-from bezant.claims import released, requested
+from bezant.claims import of_id_token, released
 from bezant.config import ServerConfig
 from bezant.encoding import b64url_encode
 from bezant.grants import Decision
@@ -19,7 +18,8 @@ ID_TOKEN_TYPE: Final = "JWT"
 """``typ`` of ID tokens. An access token has another, so that neither passes for the other."""
 
 TTL: Final = 600
-"""Seconds that an ID token lives: it is read at once."""
+"""Seconds that an ID token lives, and no longer than any access token: its key is kept for that
+long. It is read at once."""
 
 
 class IDTokens:
@@ -53,7 +53,7 @@ class IDTokens:
             "iss": self._config.issuer,
             "sub": decision.subject,
             "aud": client.client_id,
-            "exp": int(now) + TTL,
+            "exp": int(now) + min(TTL, self._config.max_access_token_ttl),
             "iat": int(now),
             "auth_time": int(authorization.auth_time),
             "at_hash": half_hash(access_token, key.algorithm),
@@ -65,8 +65,7 @@ class IDTokens:
             "sid": authorization.session_id,
         }
         claims |= {name: value for name, value in optional.items() if value is not None}
-        wanted = json.loads(authorization.claims)["id_token"] if authorization.claims else {}
-        extra = released(user.profile, requested(wanted))
+        extra = released(user.profile, of_id_token(decision.scopes, authorization.claims))
         return encode(key, ID_TOKEN_TYPE, {**extra, **claims})
 
 

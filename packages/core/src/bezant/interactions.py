@@ -12,18 +12,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
-from bezant.authorization_request import AuthorizationRequest
+from bezant.authorization_request import AuthorizationRequest, still_proven
 from bezant.authorization_response import refused
 from bezant.clients import Client
 from bezant.codes import Codes
 from bezant.errors import AccessDenied, ConfigurationError, InvalidRequest, OAuthError
 from bezant.events import ConsentGiven, Events
 from bezant.http import Request, Response
+from bezant.redirects import is_plain
 from bezant.runtime import Runtime
 from bezant.sign_in import SignIn, SignInCallable
 from bezant.stores import ClientStore, Consent, ConsentStore, Taking
 
-__all__ = ["Interaction", "InteractionConfig", "InteractionKind", "Interactions", "Waiting"]
+__all__ = [
+    "Interaction",
+    "InteractionConfig",
+    "InteractionKind",
+    "Interactions",
+    "Waiting",
+    "gone",
+]
 
 TTL: Final = 1800.0
 """Seconds that a request waits for a person."""
@@ -41,7 +49,8 @@ class InteractionConfig:
     """
 
     login_url: str
-    """Signs a person in, and then sends the browser to `Interactions.resume`."""
+    """Signs a person in, even when somebody is signed in, and as well as ``essential_acr`` of the
+    request says; then sends the browser to `Interactions.resume`."""
     consent_url: str
     """Asks what the client may have, and tells `Interactions.consent` or `Interactions.deny`."""
     select_account_url: str | None = None
@@ -59,11 +68,24 @@ class InteractionConfig:
             url = getattr(self, name)
             if url is None:
                 continue
-            parts = urlsplit(url)
-            if not (url.startswith("/") and not url.startswith("//")) and not (
-                parts.scheme in {"http", "https"} and parts.netloc
-            ):
-                raise ConfigurationError(f"interaction.{name}", "give a path, or a whole URL")
+            if not _is_page(url):
+                raise ConfigurationError(
+                    f"interaction.{name}",
+                    "give a path that begins with one slash, or a whole URL; in ASCII, and without "
+                    "a fragment",
+                )
+
+
+def _is_page(url: str) -> bool:
+    if not is_plain(url):
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if not parts.scheme:
+        return url.startswith("/") and not url.startswith("//")
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +99,16 @@ class Waiting:
     """Whether an account was chosen."""
     consented: str | None = None
     """The subject that has consented."""
+    granted: tuple[str, ...] = ()
+    """The scopes that they have consented to."""
+
+    def asked_of(self, subject: str) -> AuthorizationRequest:
+        """What is asked of a resource owner: less, once they have consented to less. What one
+        consents to is nothing to another.
+        """
+        if self.consented != subject:
+            return self.request
+        return replace(self.request, scopes=self.granted)
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -85,16 +117,22 @@ class Waiting:
             "created_at": self.created_at,
             "selected": self.selected,
             "consented": self.consented,
+            "granted": self.granted,
         }
 
     @classmethod
-    def of(cls, document: dict[str, Any]) -> Waiting:
-        """Read what `document` made."""
+    def of(cls, document: dict[str, Any]) -> Waiting | None:
+        """Read what `document` made; None when it is something else that waits for a person, or
+        nothing does any more.
+        """
+        if "request" not in document:
+            return None
         return cls(
             AuthorizationRequest.of(document["request"]),
             document["created_at"],
             document["selected"],
             document["consented"],
+            tuple(document["granted"]),
         )
 
 
@@ -157,7 +195,9 @@ class Interactions:
         if waiting is None:
             return None
         client = await runtime.call(self._clients.get, waiting.request.client_id)
-        if client is None or not client.active:
+        try:
+            client = still_proven(waiting.request, client)
+        except InvalidRequest:
             return None
         return Interaction(interaction_id, client, waiting.request, waiting.created_at)
 
@@ -188,13 +228,15 @@ class Interactions:
             runtime: How to call stores.
 
         Raises:
-            InvalidRequest: The request has been answered, or waited too long; or a scope was not
-                asked for.
+            InvalidRequest: The request has been answered, or waited too long; a scope was not asked
+                for, or there is none: to refuse is `deny`.
         """
         waiting = await self._still_waiting(interaction_id, runtime)
         request, given = waiting.request, set(scopes)
         if not given <= set(request.scopes):
             raise InvalidRequest("a consent is to scopes that were asked for")
+        if request.scopes and not given:
+            raise InvalidRequest("a consent is to one scope at least")
         kept = tuple(scope for scope in request.scopes if scope in given)
         before = await runtime.call(self._consents.get, sign_in.subject, request.client_id)
         remembered = dict.fromkeys((*(before.scopes if before is not None else ()), *kept))
@@ -210,7 +252,7 @@ class Interactions:
                 scopes=kept,
             )
         )
-        waiting = replace(waiting, request=replace(request, scopes=kept), consented=sign_in.subject)
+        waiting = replace(waiting, consented=sign_in.subject, granted=kept)
         await self._keep(interaction_id, waiting, runtime)
         return self.resume(interaction_id)
 
@@ -218,11 +260,14 @@ class Interactions:
         """The resource owner refuses. Returns the answer that tells the client.
 
         Raises:
-            InvalidRequest: The request has been answered, or waited too long.
+            InvalidRequest: The request has been answered, or waited too long; or nothing may be
+                sent to its client any more.
         """
-        waiting = await self.take(interaction_id, runtime)
-        if waiting is None:
-            raise _gone()
+        waiting = await self._still_waiting(interaction_id, runtime)
+        still_proven(
+            waiting.request, await runtime.call(self._clients.get, waiting.request.client_id)
+        )
+        await self.finish(interaction_id, runtime)
         return refused(waiting.request, AccessDenied("the resource owner refused"), self._issuer)
 
     # For the authorization endpoint
@@ -238,12 +283,19 @@ class Interactions:
         document = await self._codes.peek("interaction", interaction_id, self._clock(), runtime)
         return None if document is None else Waiting.of(document)
 
-    async def take(self, interaction_id: str, runtime: Runtime) -> Waiting | None:
-        """End the waiting, once; None when somebody was faster."""
-        taking, document = await self._codes.take(
-            "interaction", interaction_id, self._clock(), runtime
-        )
-        return Waiting.of(document) if taking is Taking.TAKEN else None
+    async def finish(self, interaction_id: str, runtime: Runtime) -> None:
+        """End the waiting, once.
+
+        Raises:
+            InvalidRequest: Somebody was faster.
+        """
+        now = self._clock()
+        taking, _ = await self._codes.take("interaction", interaction_id, now, runtime)
+        if taking is not Taking.TAKEN:
+            raise gone()
+        # What was taken can still be looked at. Nothing is left to see, so that no page goes on
+        # with it.
+        await self._codes.replace("interaction", interaction_id, {}, now, runtime)
 
     def page(self, kind: InteractionKind, interaction_id: str) -> str:
         """The URL of the application's page."""
@@ -260,7 +312,7 @@ class Interactions:
     async def _still_waiting(self, interaction_id: str, runtime: Runtime) -> Waiting:
         waiting = await self.waiting(interaction_id, runtime)
         if waiting is None:
-            raise _gone()
+            raise gone()
         return waiting
 
     async def _keep(self, interaction_id: str, waiting: Waiting, runtime: Runtime) -> None:
@@ -269,7 +321,8 @@ class Interactions:
         )
 
 
-def _gone() -> InvalidRequest:
+def gone() -> InvalidRequest:
+    """The error for whoever comes too late."""
     return InvalidRequest(
         "this sign-in has been finished, or has waited too long; go back to the application and "
         "begin again"

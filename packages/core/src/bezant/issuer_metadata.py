@@ -1,4 +1,4 @@
-"""What an issuer publishes about itself, read by a resource server (RFC 8414)."""
+"""What an issuer publishes about itself, read by resource servers and clients (RFC 8414)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class IssuerMetadata:
         timeout: float = 3.0,
         timer: Callable[[], float] = monotonic,
     ) -> None:
-        check_issuer("issuer", issuer)
+        check_issuer("issuer", issuer.removesuffix("/"))  # others end theirs as they like
         self.issuer: str = issuer
         self._fetch = fetch
         self._elsewhere = dict(elsewhere or {})
@@ -86,6 +86,14 @@ class IssuerMetadata:
             )
         return url
 
+    def says(self, name: str) -> Any:
+        """A member of the document that is no URL; None when it is not there.
+
+        Raises:
+            FetchError: The document cannot be read, or is not to be trusted.
+        """
+        return self._read().get(name)
+
     def _read(self) -> dict[str, Any]:
         with self._lock:
             fresh = self._timer() - self._read_at < MAX_AGE
@@ -102,8 +110,10 @@ class IssuerMetadata:
     def _discover(self) -> dict[str, Any]:
         url = urlsplit(self.issuer)
         origin = f"{url.scheme}://{url.netloc}"
-        # RFC 8414 section 3.1 puts the issuer's path behind, OpenID Connect Discovery in front.
-        for place in (origin + _OAUTH + url.path, self.issuer + _OPENID):
+        # RFC 8414 section 3.1 puts the issuer's path behind, OpenID Connect Discovery in front;
+        # both take a slash from its end first.
+        path = url.path.removesuffix("/")
+        for place in (origin + _OAUTH + path, origin + path + _OPENID):
             answer = self._fetch("GET", place, timeout=self._timeout)
             if 400 <= answer.status < 500:
                 continue

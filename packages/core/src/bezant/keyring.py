@@ -15,7 +15,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from bezant.config import ServerConfig
@@ -147,6 +147,11 @@ class KeyRing(Source):
             for stored in self._stored
         ]
 
+    def _described(self, kid: str) -> KeyInfo:
+        """One key; the newest when it has been forgotten already, or could not be read."""
+        infos = self.describe()
+        return next((info for info in infos if info.kid == kid), infos[-1])
+
     # Agreement with other processes
 
     @property
@@ -180,7 +185,8 @@ class KeyRing(Source):
         await self.refresh(runtime)
         for algorithm in self.algorithms:
             while not self._signs(algorithm):
-                await self.rotate(runtime, immediately=True, algorithm=algorithm)
+                # On what was just looked at: what others add meanwhile is then found in the way.
+                await self._add(runtime, immediately=True, algorithm=algorithm)
 
     def _signs(self, algorithm: str) -> bool:
         try:
@@ -194,7 +200,8 @@ class KeyRing(Source):
     ) -> KeyInfo:
         """Add a key that will sign once everybody can have seen it.
 
-        When another process adds one at the same moment, that one is returned and none is made.
+        When another process adds one of the same algorithm at the same moment, that one is returned
+        and none is made.
 
         Args:
             runtime: How to call the store.
@@ -206,6 +213,9 @@ class KeyRing(Source):
             ConfigurationError: The algorithm is not supported.
         """
         await self.refresh(runtime)
+        return await self._add(runtime, immediately=immediately, algorithm=algorithm)
+
+    async def _add(self, runtime: Runtime, *, immediately: bool, algorithm: str | None) -> KeyInfo:
         now = self._clock()
         key = Key.generate(algorithm or self._config.algorithm)
         if key.symmetric != all(self._opened[kid].symmetric for kid in self._live) and self._live:
@@ -224,14 +234,21 @@ class KeyRing(Source):
             if immediately
             else now + self._config.jwks_max_age + self._config.key_refresh,
         )
-        if await runtime.call(self.store.add, stored):
-            self._events.emit(
-                KeyRotated(
-                    at=now, kid=key.kid, algorithm=key.algorithm, activates_at=stored.activates_at
-                )
+        while not await runtime.call(self.store.add, stored):
+            await self.refresh(runtime)
+            others = [other for other in self._stored if other.sequence >= stored.sequence]
+            same = [other.kid for other in others if other.algorithm == stored.algorithm]
+            if same:
+                return self._described(same[0])
+            sequence = max([stored.sequence, *(other.sequence for other in others)]) + 1
+            stored = replace(stored, sequence=sequence)
+        self._events.emit(
+            KeyRotated(
+                at=now, kid=key.kid, algorithm=key.algorithm, activates_at=stored.activates_at
             )
+        )
         await self.refresh(runtime)
-        return self.describe()[-1]
+        return self._described(stored.kid)
 
     async def retire(self, runtime: Runtime, kid: str) -> bool:
         """Withdraw a key at once: its tokens are refused. The one that signs is replaced first.

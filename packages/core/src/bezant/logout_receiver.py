@@ -14,8 +14,11 @@ from bezant.backchannel_logout import EVENT, LOGOUT_TOKEN_TYPE
 from bezant.endpoints import Endpoint
 from bezant.endpoints.handling import answering
 from bezant.errors import ConfigurationError, InvalidRequest, InvalidToken, UnknownKey
+from bezant.fetch import Fetch, HTTPFetch
 from bezant.http import NO_STORE, Request, Response, read_form
+from bezant.issuer_metadata import IssuerMetadata
 from bezant.keys import KeySource
+from bezant.remote_issuer import RemoteIssuer
 from bezant.runtime import MaybeAwaitable, Runtime
 from bezant.signing import Profile, check_claims, signed_claims
 from bezant.verification import Source
@@ -24,10 +27,13 @@ __all__ = ["LogoutReceiver"]
 
 MAX_BODY: Final = 32768
 MAX_REMEMBERED: Final = 10_000
-"""Logout tokens that are remembered: one that comes again is refused."""
+"""Logout tokens that a process remembers: one that comes again is refused."""
 
 LONGEST: Final = 600
 """Seconds that a logout token may live."""
+
+KEYS_MAX_STALE: Final = 3600.0
+COOL_DOWN: Final = 10.0
 
 TYPES: Final = frozenset({LOGOUT_TOKEN_TYPE, "jwt", ""})
 """Issuers older than the standard's last version leave ``typ`` out. What tells a logout token from
@@ -83,9 +89,68 @@ class LogoutReceiver:
             "backchannel_logout",
             ("POST",),
             path,
-            answering(("POST",), self._answer, clock),
+            answering(("POST",), self._answer, clock, cross_origin=False),
             max_body=MAX_BODY,
             summary="Told of logouts (OpenID Connect Back-Channel Logout)",
+        )
+
+    @classmethod
+    def from_issuer(
+        cls,
+        issuer: str,
+        client_id: str,
+        *,
+        on_logout: Callable[[str | None, str | None], MaybeAwaitable[None]],
+        path: str = "/backchannel-logout",
+        jwks_uri: str | None = None,
+        timeout: float = 3.0,
+        leeway: float = 10.0,
+        fetch: Fetch | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> LogoutReceiver:
+        """For an issuer somewhere else, whose metadata tell where its keys are. Nothing is read
+        before the first logout token.
+
+        Args:
+            issuer: Its URL, exactly as it stands in ``iss``.
+            client_id: What this application is registered as there.
+            on_logout: As above.
+            path: Where the endpoint is.
+            jwks_uri: Where the keys are, when that is not at the issuer's own origin.
+            timeout: Seconds for each request to the issuer.
+            leeway: Seconds that clocks may differ.
+            fetch: Sends requests.
+            clock: Seconds since the epoch.
+
+        Raises:
+            ConfigurationError: A setting is empty or out of range.
+        """
+        fetch = fetch or HTTPFetch()
+        remote = RemoteIssuer(
+            IssuerMetadata(
+                issuer,
+                fetch,
+                elsewhere={} if jwks_uri is None else {"jwks_uri": jwks_uri},
+                timeout=timeout,
+            ),
+            fetch,
+            keys_max_stale=KEYS_MAX_STALE,
+            cool_down=COOL_DOWN,
+            revocation_bound=None,
+            when_stale="refuse",
+            leeway=leeway,
+            timeout=timeout,
+            clock=clock,
+        )
+        return cls(
+            issuer,
+            client_id,
+            keys=remote.keys,
+            on_logout=on_logout,
+            path=path,
+            sources=(remote,),
+            leeway=leeway,
+            clock=clock,
         )
 
     def check(self, runtime: Runtime) -> None:
@@ -95,6 +160,11 @@ class LogoutReceiver:
             ConfigurationError: It is ``async def`` where there is no event loop.
         """
         runtime.check("on_logout", self._on_logout)
+
+    def close(self) -> None:
+        """No longer follow the issuer. The next logout token begins anew."""
+        for source in self._sources:
+            source.close()
 
     async def _answer(self, request: Request, now: float, runtime: Runtime, /) -> Response:
         form = read_form(request, limit=MAX_BODY)
@@ -109,7 +179,12 @@ class LogoutReceiver:
             ) from None
         self._check(claims)
         self._remember(claims["jti"], claims["exp"], now)
-        await runtime.call(self._on_logout, claims.get("sub"), claims.get("sid"))
+        try:
+            await runtime.call(self._on_logout, claims.get("sub"), claims.get("sid"))
+        except BaseException:
+            with self._lock:
+                self._seen.pop(claims["jti"], None)  # the issuer is free to send it again
+            raise
         return Response(200, NO_STORE, b"")
 
     async def _claims(self, token: str, now: float, runtime: Runtime) -> dict[str, Any]:
@@ -139,7 +214,7 @@ class LogoutReceiver:
             if token_id in self._seen:
                 raise InvalidRequest("the logout token was used before")
             while self._seen and (
-                len(self._seen) >= MAX_REMEMBERED or next(iter(self._seen.values())) < now
+                len(self._seen) >= MAX_REMEMBERED or next(iter(self._seen.values())) <= now
             ):
                 self._seen.popitem(last=False)
             self._seen[token_id] = expires_at + self._profile.leeway

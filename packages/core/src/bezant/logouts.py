@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from bezant.authorization_response import see_other
@@ -15,6 +15,7 @@ from bezant.codes import Codes
 from bezant.errors import ConfigurationError
 from bezant.events import Events, SessionEnded
 from bezant.http import Response
+from bezant.logout_sender import LogoutSender
 from bezant.runtime import Runtime
 from bezant.sign_in import SignIn
 from bezant.stores import ClientStore, Taking
@@ -83,6 +84,7 @@ class Logouts:
         self._clients = clients
         self._authorizations = authorizations
         self.notices: BackchannelLogout = notices
+        self.sender: LogoutSender = LogoutSender(notices)
         self._events = events
         self._clock = clock
 
@@ -90,26 +92,26 @@ class Logouts:
 
     async def get(self, interaction_id: str, runtime: Runtime) -> Logout | None:
         """What the logout page is asked for; None when it was answered, or waited too long."""
-        document = await self._codes.peek("interaction", interaction_id, self._clock(), runtime)
-        waiting = _read(document)
-        if waiting is None:
+        document = await self._codes.peek("logout", interaction_id, self._clock(), runtime)
+        if not document:
             return None
-        client = None
-        if waiting.client_id is not None:
-            client = await runtime.call(self._clients.get, waiting.client_id)
+        waiting = WaitingLogout(**document)
+        client = await self._client(waiting, runtime)
         return Logout(interaction_id, client, waiting.hinted_session, waiting.hinted_subject)
 
     async def finish(self, interaction_id: str, runtime: Runtime) -> Response | None:
         """The logout is done, the sign-in has been ended. Returns the answer that sends the browser
         back to the client; None when there is nowhere to go back to.
         """
-        taking, document = await self._codes.take(
-            "interaction", interaction_id, self._clock(), runtime
-        )
-        waiting = _read(document)
-        if taking is not Taking.TAKEN or waiting is None or waiting.redirect_uri is None:
+        now = self._clock()
+        taking, document = await self._codes.take("logout", interaction_id, now, runtime)
+        if taking is not Taking.TAKEN:
             return None
-        uri = waiting.redirect_uri
+        await self._codes.replace("logout", interaction_id, {}, now, runtime)
+        waiting = WaitingLogout(**document)
+        client, uri = await self._client(waiting, runtime), waiting.redirect_uri
+        if uri is None or client is None or uri not in client.post_logout_redirect_uris:
+            return None
         if waiting.state is not None:
             separator = "&" if urlsplit(uri).query else "?"
             uri += separator + urlencode({"state": waiting.state})
@@ -149,11 +151,14 @@ class Logouts:
         if self._logout_url is None:
             raise ConfigurationError("interaction.logout_url", "there is no logout page")
         name = await self._codes.issue(
-            "interaction", {"logout": asdict(waiting)}, expires_at=now + TTL, runtime=runtime
+            "logout", asdict(waiting), expires_at=now + TTL, runtime=runtime
         )
         separator = "&" if "?" in self._logout_url else "?"
         return f"{self._logout_url}{separator}{urlencode({'interaction': name})}"
 
-
-def _read(document: dict[str, Any] | None) -> WaitingLogout | None:
-    return None if not document or "logout" not in document else WaitingLogout(**document["logout"])
+    async def _client(self, waiting: WaitingLogout, runtime: Runtime) -> Client | None:
+        """Who asked, as registered now; None also for a client that was disabled meanwhile."""
+        if waiting.client_id is None:
+            return None
+        client = await runtime.call(self._clients.get, waiting.client_id)
+        return client if client is not None and client.active else None

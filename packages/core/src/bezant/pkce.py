@@ -12,7 +12,7 @@ from typing import Final
 from bezant.encoding import b64url_encode
 from bezant.errors import InvalidRequest
 
-__all__ = ["METHOD", "check_challenge", "is_proven"]
+__all__ = ["METHOD", "challenge_of", "check_challenge", "is_proven"]
 
 METHOD: Final = "S256"
 
@@ -40,5 +40,9 @@ def is_proven(challenge: str, verifier: str) -> bool:
     """Whether a verifier is the one behind a challenge (RFC 7636 section 4.6)."""
     if not _VERIFIER.fullmatch(verifier):
         return False
-    made = b64url_encode(sha256(verifier.encode("ascii")).digest())
-    return compare_digest(made, challenge.encode("ascii"))
+    return compare_digest(challenge_of(verifier), challenge)
+
+
+def challenge_of(verifier: str) -> str:
+    """What a client sends in place of its verifier (RFC 7636 section 4.2)."""
+    return b64url_encode(sha256(verifier.encode("ascii")).digest()).decode()

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bezant.endpoints import Endpoint
 from bezant.errors import ConfigurationError
 from bezant.guard import ResourceGuard
 from bezant.legacy import LegacyVerifier
+from bezant.logout_receiver import LogoutReceiver
 from bezant.resource_metadata import ResourceMetadata
 from bezant.runtime import Runtime
 from bezant.server import AuthorizationServer
@@ -26,6 +28,7 @@ def guard_for(
     resource: str | None = None,
     scopes: Iterable[str] | None = None,
     resource_metadata: str | None = None,
+    logout_receiver: LogoutReceiver | None = None,
 ) -> ResourceGuard:
     """Make the guard of an application.
 
@@ -39,6 +42,7 @@ def guard_for(
             challenge. The guard's ``endpoints`` hold what to serve.
         scopes: Scopes named in that document; by default those of the server.
         resource_metadata: URL of such a document that is served elsewhere.
+        logout_receiver: Told of logouts at an issuer; the guard's ``endpoints`` hold it too.
 
     Raises:
         ConfigurationError: The settings contradict each other.
@@ -56,9 +60,17 @@ def guard_for(
     else:
         verifier, events = source, None
     verifier.check(runtime)
+    told: tuple[Endpoint, ...] = ()
+    if logout_receiver is not None:
+        logout_receiver.check(runtime)
+        told = (logout_receiver.endpoint,)
     if resource is None:
         return ResourceGuard(
-            verifier, realm=realm, resource_metadata=resource_metadata, events=events
+            verifier,
+            realm=realm,
+            resource_metadata=resource_metadata,
+            events=events,
+            endpoints=told,
         )
     if resource_metadata is not None:
         raise ConfigurationError("resource_metadata", "give either this or resource")
@@ -70,5 +82,5 @@ def guard_for(
         realm=realm,
         resource_metadata=metadata.url,
         events=events,
-        endpoints=(metadata.endpoint,),
+        endpoints=(metadata.endpoint, *told),
     )

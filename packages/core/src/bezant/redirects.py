@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 from bezant.urls import is_loopback
 
-__all__ = ["MAX_LENGTH", "is_registered", "problem_with"]
+__all__ = ["MAX_LENGTH", "is_plain", "is_registered", "problem_with"]
 
 MAX_LENGTH: Final = 2048
 """Characters of a URI at most."""
 
 _CHARACTERS: Final = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
 _LOOPBACK: Final = re.compile(
-    r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?((?:[/?].*)?)", re.DOTALL
+    r"(http://(?:127\.0\.0\.1|\[::1\]))(?::([0-9]{1,5}))?((?:[/?].*)?)", re.DOTALL
 )
 _PRIVATE_SCHEME: Final = re.compile(r"[a-z][a-z0-9+-]*\.[a-z0-9+.-]*[a-z0-9]")
 
@@ -33,7 +33,7 @@ def problem_with(uri: str) -> str | None:
     """
     if not uri or len(uri) > MAX_LENGTH:
         return f"must have 1 to {MAX_LENGTH} characters"
-    if not _CHARACTERS.fullmatch(uri):
+    if not is_plain(uri):
         return "has a fragment, or characters that a URI has not"
     try:
         url = urlsplit(uri)
@@ -51,6 +51,13 @@ def problem_with(uri: str) -> str | None:
     return None
 
 
+def is_plain(uri: str) -> bool:
+    """Whether a URI, or a path, has no fragment and nothing but characters of URIs (RFC 3986): no
+    space, no backslash, no control character, nothing beyond ASCII.
+    """
+    return _CHARACTERS.fullmatch(uri) is not None
+
+
 def is_registered(uri: str, registered: Iterable[str]) -> bool:
     """Whether a requested redirect URI is one of those registered."""
     if len(uri) > MAX_LENGTH:
@@ -65,4 +72,6 @@ def is_registered(uri: str, registered: Iterable[str]) -> bool:
 def _without_port(uri: str) -> str | None:
     """A loopback URI less its port; None for any other."""
     found = _LOOPBACK.fullmatch(uri)
-    return None if found is None else found[1] + found[2]
+    if found is None or int(found[2] or 0) > 65535:
+        return None
+    return found[1] + found[3]

@@ -102,6 +102,13 @@ class RevocationView:
             (int(self._until[name][0]) + 1 for name in names if name in self._until), default=0
         )
 
+    def last_end(self, subject: str, client_id: str) -> float:
+        """When everything of theirs was revoked last, in seconds since the epoch; 0 without an
+        entry.
+        """
+        names = digest("subject", subject), digest("client", client_id)
+        return max((self._until[name][0] for name in names if name in self._until), default=0.0)
+
     def __len__(self) -> int:
         return len(self._until)
 
@@ -134,9 +141,12 @@ class Revocations(Source):
             StoreUnavailable: It could not be recorded.
         """
         now = self._clock()
+        # What is issued right after a revocation is dated to the second that follows it. Nothing is
+        # issued again under the name of a token or of an authorization: those entries reach so far.
+        end = now + 1 if kind in {"token", "authorization"} else now
         life = self._config.max_access_token_ttl + self._config.leeway
         revocation = Revocation(
-            kind, value, issued_before=now, expires_at=now + life, recorded_at=now
+            kind, value, issued_before=end, expires_at=end + life, recorded_at=now
         )
         await runtime.call(self.store.add, revocation)
         self.view.put(revocation)

@@ -32,6 +32,7 @@ from bezant.interactions import InteractionConfig, Interactions
 from bezant.keyring import KeyRing
 from bezant.legacy import LegacyTokens
 from bezant.login import Accounts, HostAccounts, Login, StoredAccounts
+from bezant.logout_sender import LogoutSender
 from bezant.logouts import Logouts
 from bezant.passwords import HashingPool, PasswordHasher
 from bezant.refresh_tokens import RefreshTokens
@@ -186,6 +187,11 @@ class AuthorizationServer:
         return self._single_sign_on.logouts
 
     @property
+    def logout_sender(self) -> LogoutSender | None:
+        """Tells clients of logouts; None without an `InteractionConfig`."""
+        return None if self._sso is None else self._sso.logouts.sender
+
+    @property
     def _single_sign_on(self) -> SingleSignOn:
         if self._sso is None:
             raise ConfigurationError("interaction", "give AuthorizationServer an InteractionConfig")
@@ -291,7 +297,9 @@ class AuthorizationServer:
         )
 
     def close(self) -> None:
-        """Stop the hashing threads."""
+        """Stop the threads that hash, and the one that tells clients of logouts."""
+        if self.logout_sender is not None:
+            self.logout_sender.close()
         self.hashing_pool.close()
 
     def _accounts(
@@ -320,9 +328,19 @@ class AuthorizationServer:
 
     def _endpoints(self, issuer: Issuer) -> tuple[Endpoint, ...]:
         config, events = self.config, self.events
+        paths = {
+            "token": config.endpoint_prefix + "/token",
+            "revocation": config.endpoint_prefix + "/revoke",
+            "introspection": config.endpoint_prefix + "/introspect",
+            "jwks": config.endpoint_prefix + "/jwks.json",
+        }
+        if config.algorithm != "HS256":  # whose signatures nobody else can check
+            paths["revocation_feed"] = config.endpoint_prefix + "/revocations"
+        if self._sso is not None:
+            paths |= self._sso.paths
+        authenticated = ["token"] if self._sso is None else ["token", "par"]
         assertions = ClientAssertions(
-            config.issuer,
-            config.issuer + config.endpoint_prefix + "/token",
+            [config.issuer, *(config.issuer + paths[name] for name in authenticated)],
             self.codes,
             self._fetch,
             leeway=config.leeway,
@@ -340,16 +358,6 @@ class AuthorizationServer:
             clock=self.clock,
         )
         limit = config.max_body_size
-        paths = {
-            "token": config.endpoint_prefix + "/token",
-            "revocation": config.endpoint_prefix + "/revoke",
-            "introspection": config.endpoint_prefix + "/introspect",
-            "jwks": config.endpoint_prefix + "/jwks.json",
-        }
-        if config.algorithm != "HS256":  # whose signatures nobody else can check
-            paths["revocation_feed"] = config.endpoint_prefix + "/revocations"
-        if self._sso is not None:
-            paths |= self._sso.paths
         token = TokenEndpoint(authentication, self.grants, issuer, events, max_body_size=limit)
         revocation = RevocationEndpoint(
             authentication,

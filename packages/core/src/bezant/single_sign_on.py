@@ -114,7 +114,7 @@ class SingleSignOn:
             clock,
         )
         self.grant: AuthorizationCodeGrant = AuthorizationCodeGrant(
-            codes, authorizations, accounts, stores.consents, revocations.view, config, events
+            codes, authorizations, accounts, stores.consents, revocations, events
         )
 
     def endpoints(

@@ -174,5 +174,5 @@ class Issuer:
         return (
             authorization is not None
             and authorization.session_id is not None
-            and OPENID in authorization.scopes
+            and OPENID in decision.scopes
         )

@@ -18,6 +18,7 @@ from bezant.runtime import SYNC
 from django_bezant import conf
 from django_bezant._guard import drive
 from django_bezant._http import RUNTIME, read, respond
+from django_bezant._logouts import tell_clients
 
 __all__ = ["all_endpoints", "origin_endpoints", "patterns"]
 
@@ -31,7 +32,7 @@ def all_endpoints(site: conf.Site) -> tuple[Endpoint, ...]:
 def origin_endpoints(site: conf.Site) -> tuple[Endpoint, ...]:
     """The well-known documents alone, at their paths below the origin."""
     issuing = () if site.server is None else site.server.origin_endpoints
-    return (*issuing, *site.guard.endpoints)
+    return (*issuing, *(e for e in site.guard.endpoints if e.well_known))
 
 
 def patterns(choose: Callable[[conf.Site], Iterable[Endpoint]]) -> list[URLPattern]:
@@ -63,6 +64,7 @@ def _plain(name: str) -> Any:
     # one for each call of a store.
     def view(request: HttpRequest) -> HttpResponse:
         endpoint = _endpoint(name)
+        tell_clients(request)
         asked = read(request, endpoint.max_body)
         if asked is None:
             return respond(unreadable_body())
@@ -76,8 +78,10 @@ def _plain(name: str) -> Any:
 def _awaited(name: str) -> Any:
     async def view(request: HttpRequest) -> HttpResponse:
         endpoint = _endpoint(name)
-        if not hasattr(request, "scope"):
-            conf.server().check(SYNC)  # names the store that WSGI cannot call
+        issuing = conf.site().server
+        if not hasattr(request, "scope") and issuing is not None:
+            issuing.check(SYNC)  # names the store that WSGI cannot call
+        tell_clients(request)
         asked = read(request, endpoint.max_body)
         if asked is None:
             return respond(unreadable_body())

@@ -77,11 +77,13 @@ async def admit(request: HttpRequest, requirement: Requirement, runtime: Runtime
     return principal
 
 
-def drive(request: HttpRequest, flow: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+def drive(
+    request: HttpRequest | None, flow: Callable[..., Coroutine[Any, Any, T]], *args: Any
+) -> T:
     """Run a flow to its end from synchronous code.
 
     Args:
-        request: The request that it is for.
+        request: The request that it is for, if there is one.
         flow: Called with ``args`` and a runtime.
         args: What comes before the runtime.
 
@@ -91,7 +93,7 @@ def drive(request: HttpRequest, flow: Callable[..., Coroutine[Any, Any, T]], *ar
     site = conf.site()
     if site.blocking:
         return run_sync(flow(*args, SYNC))
-    if not hasattr(request, "scope") and site.server is not None:
+    if request is not None and not hasattr(request, "scope") and site.server is not None:
         site.server.check(SYNC)  # under WSGI this says which store it is
 
     async def awaited() -> T:

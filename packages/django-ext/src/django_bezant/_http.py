@@ -21,12 +21,12 @@ T = TypeVar("T")
 logger: logging.Logger = logging.getLogger(__name__)
 
 
-async def _in_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+async def in_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     # The thread of the request: the ORM's connections belong to it.
     return await sync_to_async(function, thread_sensitive=True)(*args, **kwargs)
 
 
-RUNTIME: Final = Runtime(io=_in_thread, wait=asyncio.wrap_future, loop=True)
+RUNTIME: Final = Runtime(io=in_thread, wait=asyncio.wrap_future, loop=True)
 """How core's flows run under ASGI: awaited, blocking stores in the request's thread."""
 
 
@@ -70,6 +70,7 @@ def read(request: HttpRequest, most: int) -> Request | None:
         body,
         query=request.META.get("QUERY_STRING", ""),
         address=request.META.get("REMOTE_ADDR", ""),
+        native=request,
     )
 
 

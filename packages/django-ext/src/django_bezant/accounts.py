@@ -108,7 +108,23 @@ def user_of(user: Any) -> User:
         active=getattr(user, "is_active", True),
         roles=tuple(roles),
         permissions=tuple(sorted(_carried(known()))) if known is not None else (),
+        profile=_profile(user),
     )
+
+
+def _profile(user: Any) -> dict[str, str]:
+    """What clients may learn that were given the scopes ``profile`` and ``email``. Django does not
+    know whether an address was verified, so nothing is said about it.
+    """
+    full_name = getattr(user, "get_full_name", None)
+    known = {
+        "preferred_username": user.get_username(),
+        "name": full_name() if full_name is not None else "",
+        "given_name": getattr(user, "first_name", ""),
+        "family_name": getattr(user, "last_name", ""),
+        "email": getattr(user, getattr(user, "EMAIL_FIELD", "email"), ""),
+    }
+    return {name: value for name, value in known.items() if value}
 
 
 def _carried(permissions: Iterable[str]) -> Iterable[str]:

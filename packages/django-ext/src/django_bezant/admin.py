@@ -1,4 +1,4 @@
-"""Clients, sessions and signing keys in Django's admin.
+"""Clients, sessions, consents and signing keys in Django's admin.
 
 Nothing secret is shown but a client's new secret, once, as the answer to the request that made it:
 it goes through no message, no session and no redirect, and no browser keeps a page of the admin.
@@ -31,17 +31,17 @@ from django.views.decorators.debug import sensitive_variables
 
 from bezant import BezantError, ConfigurationError
 from bezant.administration import Administration
-from bezant.clients import ClientSecret, new_secret
+from bezant.clients import SECRET_METHODS, ClientSecret, new_secret
 from bezant.descriptions import moment
 from bezant.keyring import KeyInfo
 from bezant.runtime import SYNC, run_sync
 from django_bezant import conf
 from django_bezant.accounts import subject_named, usernames
-from django_bezant.models import Authorization, Client, SigningKey
+from django_bezant.models import Authorization, Client, Consent, SigningKey
 from django_bezant.stores import DjangoStores
 from django_bezant.stores.authorizations import live_at
 
-__all__ = ["AuthorizationAdmin", "ClientAdmin", "SigningKeyAdmin"]
+__all__ = ["AuthorizationAdmin", "ClientAdmin", "ConsentAdmin", "SigningKeyAdmin"]
 
 if TYPE_CHECKING:
     ModelAdmin: TypeAlias = admin.ModelAdmin[Any]
@@ -211,6 +211,13 @@ class ClientForm(ModelForm):
         label=_("Audience"),
         help_text=_("APIs that its tokens are for; empty means the server's default."),
     )
+    redirect_uris: Any = Words(
+        label=_("Redirect URIs"), help_text=_("Where users come back to; one in a line.")
+    )
+    post_logout_redirect_uris: Any = Words(
+        label=_("Post-logout redirect URIs"),
+        help_text=_("Where users may go after a logout; one in a line."),
+    )
 
     class Meta:
         model: Any = Client
@@ -225,8 +232,19 @@ class ClientForm(ModelForm):
             "introspect",
             "access_token_ttl",
             "refresh_retry_window",
+            "redirect_uris",
+            "post_logout_redirect_uris",
+            "backchannel_logout_uri",
+            "first_party",
+            "jwks",
+            "jwks_uri",
+            "id_token_signed_response_alg",
+            "userinfo_signed_response_alg",
         )
-        widgets: ClassVar[dict[str, forms.Widget]] = {"name": forms.TextInput(attrs={"size": 60})}
+        widgets: ClassVar[dict[str, forms.Widget]] = {
+            name: forms.TextInput(attrs={"size": 60})
+            for name in ("name", "backchannel_logout_uri", "jwks_uri")
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -238,7 +256,7 @@ class ClientForm(ModelForm):
     def clean(self) -> dict[str, Any]:
         """Ask core whether this is a client.
 
-        A confidential one gets a secret when it has none; a public one loses what it has.
+        One that has to have a secret gets one when it has none; another one loses what it has.
         """
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if self.errors:
@@ -248,7 +266,7 @@ class ClientForm(ModelForm):
             self.add_error("client_id", gettext("There is a client with this id."))
             return cleaned
         secrets = self.instance.secrets
-        if cleaned["auth_method"] == "none":
+        if cleaned["auth_method"] not in SECRET_METHODS:
             secrets = []
         elif not secrets:
             self.made = new_secret()
@@ -296,7 +314,9 @@ class ClientAdmin(Kept):
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        context["may_rotate"] = self.has_rotate_permission(request)
+        original = context.get("original")
+        has_secret = original is not None and original.auth_method in SECRET_METHODS
+        context["may_rotate"] = has_secret and self.has_rotate_permission(request)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Client, form: ClientForm, change: bool) -> None:
@@ -307,14 +327,13 @@ class ClientAdmin(Kept):
 
     def delete_model(self, request: HttpRequest, obj: Client) -> None:
         """End all that the client got, and forget it."""
-        _administration().end_all_of_client(obj.client_id)
+        _end_all_of(obj.client_id)
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
         """End all that the clients got, and forget them."""
-        at = _administration()
         for client in queryset:
-            at.end_all_of_client(client.client_id)
+            _end_all_of(client.client_id)
         super().delete_queryset(request, queryset)
 
     def response_add(
@@ -360,7 +379,7 @@ class ClientAdmin(Kept):
         at = _administration()
         clients = [at.client(client_id) for client_id in client_ids]
         for client in clients:
-            if client.public:
+            if not client.secrets:
                 client.with_new_secret(new_secret(), now=0.0, overlap=0.0)  # which says why not
         form = OverlapForm(request.POST if "rotate" in request.POST else None)
         if not form.is_valid():
@@ -400,6 +419,12 @@ class ClientAdmin(Kept):
             self.log_change(request, client, gettext("Enabled."))
 
 
+def _end_all_of(client_id: str) -> None:
+    """End all that a client got; nor does another one that is given its id find consents."""
+    Consent.objects.using(_using()).filter(client_id=client_id).delete()
+    _administration().end_all_of_client(client_id)
+
+
 class OverlapForm(forms.Form):
     overlap: Any = forms.IntegerField(
         label=_("Seconds that the old secret stays good"),
@@ -413,74 +438,14 @@ def _ended(count: int) -> str:
     return ngettext("%d session ended.", "%d sessions ended.", count) % count
 
 
-# ---- sessions ----
+# ---- sessions and consents ----
 
 
-class LiveFilter(admin.SimpleListFilter):
-    """Sessions that are live, or all that are not forgotten yet."""
-
-    title: Any = _("state")
-    parameter_name: Any = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
-        return [("live", _("live")), ("ended", _("ended"))]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        live = live_at(conf.server().clock())
-        if self.value() == "live":
-            return queryset.filter(live)
-        return queryset.exclude(live) if self.value() == "ended" else queryset
-
-
-@admin.register(Authorization)
-class AuthorizationAdmin(Written):
-    """What users have given clients, one for each sign-in."""
-
-    list_display: Any = ("user_shown", "client_id", "signed_in", "last_used", "state", "address")
-    list_filter: ClassVar[Any] = (LiveFilter,)
-    search_fields: ClassVar[Any] = ("=id", "=subject", "=client_id")
-    search_help_text: ClassVar[Any] = _(
-        "A session's id, a user's name or key, or a client's id, in full."
-    )
-    ordering: ClassVar[Any] = ("-created_at",)
-    list_per_page: ClassVar[int] = 50
-    show_full_result_count: ClassVar[bool] = False
-    actions: Any = ("revoke",)
-    fields: ClassVar[Any] = (
-        "id",
-        "user_shown",
-        "client_id",
-        "scopes_shown",
-        "audience_shown",
-        "signed_in",
-        "last_used",
-        "generation",
-        "ends",
-        "state",
-        "revoked",
-        "address",
-    )
-    readonly_fields: ClassVar[Any] = fields
-
-    signed_in: Any = _time("auth_time", _("signed in"))
-    last_used: Any = _time("rotated_at", _("last used"))
-    revoked: Any = _time("revoked_at", _("revoked"))
-    scopes_shown: Any = _words("scopes", _("scopes"))
-    audience_shown: Any = _words("audience", _("audience"))
-
-    @admin.display(description=_("ends"))
-    def ends(self, row: Authorization) -> str:
-        return _moment(min(row.expires_at, row.idle_expires_at))
-
-    @admin.display(description=_("state"))
-    def state(self, row: Authorization) -> str:
-        if row.revoked_at is not None:
-            return gettext("revoked")
-        end = min(row.expires_at, row.idle_expires_at)
-        return gettext("live") if conf.server().clock() < end else gettext("expired")
+class OfUsers(Written):
+    """Rows that belong to users, whose names are shown beside their keys."""
 
     @admin.display(description=_("user"), ordering="subject")
-    def user_shown(self, row: Authorization) -> str:
+    def user_shown(self, row: Any) -> str:
         if hasattr(row, "username"):
             name = row.username
         else:
@@ -505,6 +470,71 @@ class AuthorizationAdmin(Written):
             found |= queryset.filter(subject=subject)
         return found, duplicates
 
+
+class LiveFilter(admin.SimpleListFilter):
+    """Sessions that are live, or all that are not forgotten yet."""
+
+    title: Any = _("state")
+    parameter_name: Any = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("live", _("live")), ("ended", _("ended"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        live = live_at(conf.server().clock())
+        if self.value() == "live":
+            return queryset.filter(live)
+        return queryset.exclude(live) if self.value() == "ended" else queryset
+
+
+@admin.register(Authorization)
+class AuthorizationAdmin(OfUsers):
+    """What users have given clients, one for each sign-in."""
+
+    list_display: Any = ("user_shown", "client_id", "signed_in", "last_used", "state", "address")
+    list_filter: ClassVar[Any] = (LiveFilter,)
+    search_fields: ClassVar[Any] = ("=id", "=subject", "=client_id", "=session_id")
+    search_help_text: ClassVar[Any] = _(
+        "A session's id, a user's name or key, a client's id, or a sign-in's, in full."
+    )
+    ordering: ClassVar[Any] = ("-created_at",)
+    list_per_page: ClassVar[int] = 50
+    show_full_result_count: ClassVar[bool] = False
+    actions: Any = ("revoke",)
+    fields: ClassVar[Any] = (
+        "id",
+        "user_shown",
+        "client_id",
+        "scopes_shown",
+        "audience_shown",
+        "signed_in",
+        "last_used",
+        "generation",
+        "ends",
+        "state",
+        "revoked",
+        "address",
+        "session_id",
+    )
+    readonly_fields: ClassVar[Any] = fields
+
+    signed_in: Any = _time("auth_time", _("signed in"))
+    last_used: Any = _time("rotated_at", _("last used"))
+    revoked: Any = _time("revoked_at", _("revoked"))
+    scopes_shown: Any = _words("scopes", _("scopes"))
+    audience_shown: Any = _words("audience", _("audience"))
+
+    @admin.display(description=_("ends"))
+    def ends(self, row: Authorization) -> str:
+        return _moment(min(row.expires_at, row.idle_expires_at))
+
+    @admin.display(description=_("state"))
+    def state(self, row: Authorization) -> str:
+        if row.revoked_at is not None:
+            return gettext("revoked")
+        end = min(row.expires_at, row.idle_expires_at)
+        return gettext("live") if conf.server().clock() < end else gettext("expired")
+
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Whether somebody may end sessions."""
         return _may(request, self, "revoke_authorization")
@@ -517,6 +547,36 @@ class AuthorizationAdmin(Written):
         for row in rows:
             self.log_change(request, row, gettext("Ended."))
         self.message_user(request, _ended(ended))
+
+
+@admin.register(Consent)
+class ConsentAdmin(OfUsers):
+    """What users let clients have, until somebody takes it back."""
+
+    list_display: Any = ("user_shown", "client_id", "scopes_shown", "given")
+    search_fields: ClassVar[Any] = ("=subject", "=client_id")
+    search_help_text: ClassVar[Any] = _("A user's name or key, or a client's id, in full.")
+    ordering: ClassVar[Any] = ("-given_at",)
+    list_per_page: ClassVar[int] = 50
+    show_full_result_count: ClassVar[bool] = False
+    fields: ClassVar[Any] = ("user_shown", "client_id", "scopes_shown", "given")
+    readonly_fields: ClassVar[Any] = fields
+
+    given: Any = _time("given_at", _("given"))
+    scopes_shown: Any = _words("scopes", _("scopes"))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whether somebody may take consents back."""
+        return _stores() is not None and _may(request, self, "delete_consent")
+
+    def delete_model(self, request: HttpRequest, obj: Consent) -> None:
+        """Take the consent back, and end what the client got by it."""
+        _administration().withdraw_consent(obj.subject, obj.client_id)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Consent]) -> None:
+        """Take the consents back, and end what the clients got by them."""
+        for consent in queryset:
+            self.delete_model(request, consent)
 
 
 # ---- keys ----

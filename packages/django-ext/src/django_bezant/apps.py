@@ -18,9 +18,17 @@ class BezantConfig(AppConfig):
     verbose_name: Any = _("Tokens")
 
     def ready(self) -> None:
-        """Register system checks, and what describes tokens to drf-spectacular."""
+        """Register system checks and what describes tokens to drf-spectacular, and listen to logins
+        and logouts.
+        """
         from django_bezant import checks, conf  # noqa: F401 (each registers itself)
 
+        if apps.is_installed("django.contrib.auth") and apps.is_installed(
+            "django.contrib.sessions"
+        ):
+            from django_bezant import sign_in
+
+            sign_in.connect()
         described = any(map(apps.is_installed, ("rest_framework", "drf_spectacular")))
         if described and find_spec("drf_spectacular") is not None:
             from django_bezant import spectacular  # noqa: F401

@@ -67,7 +67,9 @@ def check_setting(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def check_middleware(**_: Any) -> list[CheckMessage]:
-    """`BearerMiddleware` has its place (E003), and REST framework its challenge (W001)."""
+    """`BearerMiddleware` has its place (E003), sessions are there where they say who is signed in
+    (E006), and REST framework has its challenge (W001).
+    """
     found: list[CheckMessage] = []
     order = list(settings.MIDDLEWARE)
     for upper, lower, place in (
@@ -96,7 +98,27 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
                     id="bezant.W001",
                 )
             )
+    if _signs_in_by_session() and not any(
+        name.endswith("SessionMiddleware") for name in settings.MIDDLEWARE
+    ):
+        found.append(
+            Error(
+                "BEZANT['INTERACTION'] asks sessions who is signed in, and there are none.",
+                hint="Add 'django.contrib.sessions.middleware.SessionMiddleware' to MIDDLEWARE, or "
+                "give INTERACTION a sign_in of your own.",
+                id="bezant.E006",
+            )
+        )
     return found
+
+
+def _signs_in_by_session() -> bool:
+    site = _site()
+    if site is None or site.server is None or site.server.logout_sender is None:
+        return False
+    from django_bezant.sign_in import signed_in
+
+    return site.server.interactions.config.sign_in is signed_in
 
 
 @register(Tags.urls)
@@ -117,7 +139,7 @@ def check_routes(**_: Any) -> list[CheckMessage]:
             id="bezant.E005",
         )
         for document in site.guard.endpoints
-        if not _serves(document.path, document.name)
+        if document.well_known and not _serves(document.path, document.name)
     ]
     return found
 

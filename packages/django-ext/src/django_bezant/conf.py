@@ -29,7 +29,9 @@ from bezant import (
     guard_for,
 )
 from bezant.events import Events
+from bezant.interactions import InteractionConfig
 from bezant.legacy import LegacyTokens, LegacyVerifier
+from bezant.logout_receiver import LogoutReceiver
 from bezant.runtime import SYNC
 from django_bezant import signals
 from django_bezant._http import RUNTIME
@@ -51,10 +53,12 @@ KEYS: Final[Mapping[str, str]] = {
     "PERMISSIONS": "app labels and names of the permissions that tokens carry; by default all",
     "SERVER": "True, a dict of further ServerConfig fields, or what makes an AuthorizationServer",
     "VERIFIER": "a dict of further options of TokenVerifier.from_issuer, or what makes a Verifier",
+    "INTERACTION": "a dict of InteractionConfig fields, for signing people in in browsers",
+    "LOGOUT_RECEIVER": "told of logouts at an issuer: what makes a LogoutReceiver",
     "LEGACY": "another library's tokens, taken for the time of a cut-over: what makes LegacyTokens",
 }
 """What ``BEZANT`` may hold."""
-_ISSUING: Final = ("SECRET_KEY", "USING", "PERMISSIONS")
+_ISSUING: Final = ("SECRET_KEY", "USING", "PERMISSIONS", "INTERACTION")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -114,6 +118,8 @@ def _forget(*, setting: str, **_: object) -> None:
             old, _current = _current, None
         if old is not None:
             old.guard.verifier.close()
+            if old.server is not None and old.server.logout_sender is not None:
+                old.server.logout_sender.close()
 
 
 setting_changed.connect(_forget, dispatch_uid="django_bezant.conf")
@@ -124,6 +130,7 @@ def _build(values: Mapping[str, Any]) -> Site:
     issuing = _server(values)
     verifier = _verifier(values) if issuing is None else None
     made_here = _is_settings(values.get("SERVER"))
+    receiver = _receiver(values)
     scopes = values.get("SCOPES")
     if scopes is None:
         scopes = {} if issuing is None else issuing.config.scopes
@@ -136,11 +143,13 @@ def _build(values: Mapping[str, Any]) -> Site:
             resource=values.get("RESOURCE"),
             scopes=scopes,
             resource_metadata=values.get("RESOURCE_METADATA"),
+            logout_receiver=receiver,
         )
     if guard.events not in _heard:  # a server of the project's own may be there before and after
         _heard.add(guard.events)
         guard.events.subscribe(signals.announce)
-    return Site(guard, issuing, scopes, _is_blocking(issuing, guard.verifier), _backend())
+    blocking = _is_blocking(issuing, guard.verifier, receiver)
+    return Site(guard, issuing, scopes, blocking, _backend())
 
 
 def _server(values: Mapping[str, Any]) -> AuthorizationServer | None:
@@ -177,8 +186,45 @@ def _server(values: Mapping[str, Any]) -> AuthorizationServer | None:
             secret_key=values["SECRET_KEY"],
             authenticate=authenticate,
             get_user=get_user,
+            interaction=_interaction(values),
             legacy=_legacy(values),
         )
+
+
+def _interaction(values: Mapping[str, Any]) -> InteractionConfig | None:
+    given = values.get("INTERACTION")
+    if given is None or isinstance(given, InteractionConfig):
+        return given
+    if not isinstance(given, Mapping):
+        raise ConfigurationError("BEZANT['INTERACTION']", f"give {KEYS['INTERACTION']}")
+    known = {field.name for field in fields(InteractionConfig)}
+    for name in given:
+        if name not in known:
+            raise ConfigurationError(f"BEZANT['INTERACTION'][{name!r}]", _unknown(name, known))
+    for name in ("login_url", "consent_url"):
+        if not given.get(name):
+            raise ConfigurationError(f"BEZANT['INTERACTION'][{name!r}]", "is missing")
+    if "sign_in" not in given:
+        if not apps.is_installed("django.contrib.sessions"):
+            raise ConfigurationError(
+                "BEZANT['INTERACTION']['sign_in']",
+                "say who is signed in, or add django.contrib.sessions to INSTALLED_APPS",
+            )
+        from django_bezant.sign_in import signed_in
+
+        given = {**given, "sign_in": signed_in}
+    try:
+        return InteractionConfig(**given)
+    except ConfigurationError as error:
+        name = error.setting.removeprefix("interaction.")
+        raise ConfigurationError(f"BEZANT['INTERACTION'][{name!r}]", error.problem) from None
+
+
+def _receiver(values: Mapping[str, Any]) -> LogoutReceiver | None:
+    given = values.get("LOGOUT_RECEIVER")
+    if given is None:
+        return None
+    return cast(LogoutReceiver, _made("LOGOUT_RECEIVER", given, LogoutReceiver))
 
 
 def _legacy(values: Mapping[str, Any]) -> LegacyTokens | None:
@@ -233,11 +279,15 @@ def _is_settings(given: object) -> bool:
     return given is True or isinstance(given, Mapping)
 
 
-def _is_blocking(issuing: AuthorizationServer | None, verifier: Verifier) -> bool:
+def _is_blocking(
+    issuing: AuthorizationServer | None, verifier: Verifier, receiver: LogoutReceiver | None
+) -> bool:
     try:
         if issuing is not None:
             issuing.check(SYNC)
         verifier.check(SYNC)
+        if receiver is not None:
+            receiver.check(SYNC)
     except ConfigurationError:
         return False
     return True

@@ -1,8 +1,9 @@
-"""What an authorization server keeps: clients, sessions, keys, revocations, login attempts.
+"""What an authorization server keeps: clients, sessions, consents, codes, keys, revocations, login
+attempts.
 
 Times are floating point seconds since the epoch, as core has them, so that nothing is rounded where
-it is compared. Nothing secret is stored in clear: client secrets are hashed, keys are sealed, and
-refresh tokens are not stored at all. `bezant_prune` forgets what has ended.
+it is compared. Nothing secret is stored in clear: client secrets and codes are hashed, keys are
+sealed, and refresh tokens are not stored at all. `bezant_prune` forgets what has ended.
 """
 
 from __future__ import annotations
@@ -13,19 +14,25 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from bezant import clients
+from bezant import clients, redirects
 from bezant.stores import Authorization as AuthorizationRecord
+from bezant.stores import Consent as ConsentRecord
 
 __all__ = [
     "Authorization",
     "Client",
+    "Code",
+    "Consent",
     "LoginAttempts",
+    "LogoutNotice",
     "Revocation",
     "SigningKey",
     "TrustedAddress",
 ]
 
 ID_LENGTH = 255
+URI_LENGTH = redirects.MAX_LENGTH
+ALGORITHMS = [(name, name) for name in clients.ID_TOKEN_ALGORITHMS]
 
 
 class Client(models.Model):
@@ -52,6 +59,7 @@ class Client(models.Model):
         choices=[
             ("client_secret_basic", _("a secret, by HTTP Basic")),
             ("client_secret_post", _("a secret, in the form")),
+            ("private_key_jwt", _("a key of its own")),
             ("none", _("none: it cannot keep a secret")),
         ],
     )
@@ -83,6 +91,46 @@ class Client(models.Model):
             ),
         )
     )
+    redirect_uris: models.JSONField[Any, Any] = models.JSONField(_("redirect URIs"), default=list)
+    post_logout_redirect_uris: models.JSONField[Any, Any] = models.JSONField(
+        _("post-logout redirect URIs"), default=list
+    )
+    backchannel_logout_uri: models.CharField[str | None, str | None] = models.CharField(
+        _("back-channel logout URI"),
+        max_length=URI_LENGTH,
+        null=True,
+        blank=True,
+        help_text=_("Where it is told of logouts."),
+    )
+    first_party: models.BooleanField[bool, bool] = models.BooleanField(
+        _("first party"),
+        default=False,
+        help_text=_("Whether it is yours: users are not asked for consent."),
+    )
+    jwks: models.JSONField[Any, Any] = models.JSONField(
+        _("public keys"),
+        null=True,
+        blank=True,
+        help_text=_("A JWK Set, for a client with a key of its own."),
+    )
+    jwks_uri: models.CharField[str | None, str | None] = models.CharField(
+        _("URI of public keys"),
+        max_length=URI_LENGTH,
+        null=True,
+        blank=True,
+        help_text=_("Where it publishes them instead."),
+    )
+    id_token_signed_response_alg: models.CharField[str, str] = models.CharField(
+        _("ID tokens signed with"), max_length=32, default="RS256", choices=ALGORITHMS
+    )
+    userinfo_signed_response_alg: models.CharField[str | None, str | None] = models.CharField(
+        _("UserInfo signed with"),
+        max_length=32,
+        null=True,
+        blank=True,
+        choices=ALGORITHMS,
+        help_text=_("Empty means plain JSON."),
+    )
 
     class Meta:
         db_table: str = "bezant_client"
@@ -113,6 +161,14 @@ class Client(models.Model):
             introspect=self.introspect,
             access_token_ttl=self.access_token_ttl,
             refresh_retry_window=self.refresh_retry_window,
+            redirect_uris=tuple(self.redirect_uris),
+            post_logout_redirect_uris=tuple(self.post_logout_redirect_uris),
+            backchannel_logout_uri=self.backchannel_logout_uri,
+            first_party=self.first_party,
+            jwks=self.jwks,
+            jwks_uri=self.jwks_uri,
+            id_token_signed_response_alg=self.id_token_signed_response_alg,
+            userinfo_signed_response_alg=self.userinfo_signed_response_alg,
         )
 
     @staticmethod
@@ -130,6 +186,14 @@ class Client(models.Model):
             "introspect": client.introspect,
             "access_token_ttl": client.access_token_ttl,
             "refresh_retry_window": client.refresh_retry_window,
+            "redirect_uris": list(client.redirect_uris),
+            "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
+            "backchannel_logout_uri": client.backchannel_logout_uri,
+            "first_party": client.first_party,
+            "jwks": None if client.jwks is None else dict(client.jwks),
+            "jwks_uri": client.jwks_uri,
+            "id_token_signed_response_alg": client.id_token_signed_response_alg,
+            "userinfo_signed_response_alg": client.userinfo_signed_response_alg,
         }
 
 
@@ -158,6 +222,14 @@ class Authorization(models.Model):
     # From this time on purging looks at the row. A refresh leaves it alone, so that no index
     # changes when a generation does; a purge that finds the row alive sets it anew.
     sweep_at: models.FloatField[float, float] = models.FloatField(editable=False)
+    session_id: models.CharField[str | None, str | None] = models.CharField(
+        _("sign-in"), max_length=ID_LENGTH, null=True, blank=True
+    )
+    # The default is the database's, too, so that processes of the version before go on while a new
+    # one is rolled out.
+    claims: models.TextField[str, str] = models.TextField(
+        _("claims"), blank=True, default="", db_default="", editable=False
+    )
 
     class Meta:
         db_table: str = "bezant_authorization"
@@ -170,6 +242,12 @@ class Authorization(models.Model):
             models.Index(fields=["client_id", "created_at"], name="bezant_auth_client_idx"),
             models.Index(fields=["created_at"], name="bezant_auth_created_idx"),
             models.Index(fields=["sweep_at"], name="bezant_auth_sweep_idx"),
+            # Many are given without a browser.
+            models.Index(
+                fields=["session_id"],
+                name="bezant_auth_session_idx",
+                condition=models.Q(session_id__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -192,7 +270,86 @@ class Authorization(models.Model):
             rotated_at=self.rotated_at,
             revoked_at=self.revoked_at,
             address=self.address,
+            session_id=self.session_id,
+            claims=self.claims,
         )
+
+
+class Consent(models.Model):
+    """What one user lets one client have, until it is taken back."""
+
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    subject: models.CharField[str, str] = models.CharField(_("user"), max_length=ID_LENGTH)
+    client_id: models.CharField[str, str] = models.CharField(_("client"), max_length=ID_LENGTH)
+    scopes: models.JSONField[Any, Any] = models.JSONField(_("scopes"))
+    given_at: models.FloatField[float, float] = models.FloatField(_("given"))
+
+    class Meta:
+        db_table: str = "bezant_consent"
+        verbose_name: Any = _("consent")
+        verbose_name_plural: Any = _("consents")
+        default_permissions: Any = ("view", "delete")
+        constraints: ClassVar[Any] = [
+            models.UniqueConstraint(fields=["subject", "client_id"], name="bezant_consent_uniq")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} to {self.client_id}"
+
+    @property
+    def record(self) -> ConsentRecord:
+        """The consent as core has it."""
+        return ConsentRecord(self.subject, self.client_id, tuple(self.scopes), self.given_at)
+
+
+class Code(models.Model):
+    """What is good once; see `bezant.stores`. Only a digest of what was handed out is here."""
+
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    kind: models.CharField[str, str] = models.CharField(_("kind"), max_length=16)
+    digest: models.CharField[str, str] = models.CharField(_("digest"), max_length=64)
+    value: models.TextField[str, str] = models.TextField(_("value"), editable=False)
+    expires_at: models.FloatField[float, float] = models.FloatField(_("expires"))
+    taken: models.BooleanField[bool, bool] = models.BooleanField(_("taken"))
+
+    class Meta:
+        db_table: str = "bezant_code"
+        verbose_name: Any = _("code")
+        verbose_name_plural: Any = _("codes")
+        default_permissions: Any = ()
+        constraints: ClassVar[Any] = [
+            models.UniqueConstraint(fields=["kind", "digest"], name="bezant_code_uniq")
+        ]
+        indexes: ClassVar[Any] = [
+            models.Index(fields=["expires_at"], name="bezant_code_expires_idx")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.kind)
+
+
+class LogoutNotice(models.Model):
+    """A client that is still to be told of a logout."""
+
+    id: models.CharField[str, str] = models.CharField(_("notice"), max_length=22, primary_key=True)
+    client_id: models.CharField[str, str] = models.CharField(_("client"), max_length=ID_LENGTH)
+    subject: models.CharField[str, str] = models.CharField(_("user"), max_length=ID_LENGTH)
+    session_id: models.CharField[str, str] = models.CharField(_("sign-in"), max_length=ID_LENGTH)
+    created_at: models.FloatField[float, float] = models.FloatField(_("created"))
+    attempts: models.BigIntegerField[int, int] = models.BigIntegerField(_("attempts"))
+    due_at: models.FloatField[float, float] = models.FloatField(_("tried next"))
+
+    class Meta:
+        db_table: str = "bezant_logout_notice"
+        verbose_name: Any = _("logout notice")
+        verbose_name_plural: Any = _("logout notices")
+        default_permissions: Any = ()
+        indexes: ClassVar[Any] = [
+            models.Index(fields=["due_at", "id"], name="bezant_logout_due_idx")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id} to {self.client_id}"
 
 
 class SigningKey(models.Model):

@@ -11,6 +11,7 @@ from fastapi.params import Security
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.types import ASGIApp, Scope, StatelessLifespan
 
@@ -24,7 +25,9 @@ from bezant import (
     Verifier,
     guard_for,
 )
-from fastapi_bezant._http import RUNTIME, Refused, authorization, can_refuse, denial
+from bezant.hosting import AsyncInteractions, AsyncLogouts
+from bezant.logout_receiver import LogoutReceiver
+from fastapi_bezant._http import RUNTIME, Refused, authorization, can_refuse, denial, respond
 from fastapi_bezant._openapi import add_docs, security_scheme
 from fastapi_bezant._router import lifespan_of, lifespans, router_of, routes_of
 from fastapi_bezant._security import Protection
@@ -47,6 +50,7 @@ class Bezant:
         resource: This application's own URL: `install` then serves metadata about it (RFC 9728),
             which every challenge names.
         resource_metadata: URL of such metadata that is served elsewhere.
+        logout_receiver: Told of logouts at an issuer; `install` serves its endpoint.
 
     Raises:
         ConfigurationError: The settings contradict each other.
@@ -65,6 +69,7 @@ class Bezant:
         realm: str = "api",
         resource: str | None = None,
         resource_metadata: str | None = None,
+        logout_receiver: LogoutReceiver | None = None,
     ) -> None:
         if isinstance(source, AuthorizationServer):
             self.server: AuthorizationServer | None = source
@@ -83,7 +88,12 @@ class Bezant:
             resource=resource,
             scopes=scopes or (),
             resource_metadata=resource_metadata,
+            logout_receiver=logout_receiver,
         )
+        self.interactions: AsyncInteractions[Response] = AsyncInteractions(
+            self._issuing, RUNTIME, respond
+        )
+        self.logouts: AsyncLogouts[Response] = AsyncLogouts(self._issuing, RUNTIME, respond)
         self.lifespan: StatelessLifespan[Any] = lifespan_of(self.server, self.guard)
         self._scopes = dict(scopes or {})
         self._token_url, self._grants = token_url, grants
@@ -150,8 +160,8 @@ class Bezant:
         return WebSocketException(WS_1008_POLICY_VIOLATION)
 
     def install(self, app: Starlette) -> None:
-        """Answer refused requests just as core says, serve metadata of this resource, and prepare
-        server and verifier when ``app`` starts.
+        """Answer refused requests just as core says, serve metadata of this resource and the
+        endpoint of its `LogoutReceiver`, and prepare server and verifier when ``app`` starts.
         """
 
         async def refuse(connection: HTTPConnection, error: Any) -> ASGIApp:
@@ -178,7 +188,7 @@ class Bezant:
         """The well-known documents alone, for the root of the outermost application (RFC 8615)."""
         return router_of(self._issuing(server), origin=True)
 
-    def _issuing(self, server: AuthorizationServer | None) -> AuthorizationServer:
+    def _issuing(self, server: AuthorizationServer | None = None) -> AuthorizationServer:
         server = server or self.server
         if server is None:
             raise ConfigurationError("server", "this Bezant has none; give an AuthorizationServer")

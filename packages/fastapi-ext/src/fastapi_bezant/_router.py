@@ -1,11 +1,13 @@
 """An authorization server's endpoints as routes, and what runs when an application starts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.applications import Starlette
+from starlette.requests import Request as StarletteRequest
 from starlette.routing import NoMatchFound, Route
 from starlette.types import Lifespan, Receive, Scope, Send, StatelessLifespan
 
@@ -37,6 +39,7 @@ class EndpointApp:
             body,
             query=scope["query_string"].decode("latin-1"),
             address=client[0] if client else "",
+            native=StarletteRequest(scope),  # whose body has been read
         )
         response = respond(await self._handler(request, RUNTIME))
         if request.method == "HEAD":
@@ -79,8 +82,8 @@ def routes_of(endpoints: Iterable[Endpoint]) -> list[Route]:
 def lifespan_of(
     server: AuthorizationServer | None, guard: ResourceGuard | None = None
 ) -> StatelessLifespan[Any]:
-    """Checks where a server's routes are, makes its first key and starts what a guard's verifier
-    runs in the background. It may run several times.
+    """Checks where a server's routes are, makes its first key, tells clients of logouts, and starts
+    what a guard's verifier runs in the background. It may run several times.
     """
 
     @asynccontextmanager
@@ -92,9 +95,17 @@ def lifespan_of(
         verifier = None if guard is None else guard.verifier
         if verifier is not None:
             verifier.start()
-        yield
-        if verifier is not None:
-            verifier.close()
+        sender = None if server is None else server.logout_sender
+        sending = None if sender is None else asyncio.create_task(sender.run(RUNTIME))
+        try:
+            yield
+        finally:
+            if sending is not None:
+                sending.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sending
+            if verifier is not None:
+                verifier.close()
 
     return lifespan
 

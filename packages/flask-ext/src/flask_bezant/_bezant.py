@@ -15,10 +15,12 @@ from bezant import (
     Verifier,
     guard_for,
 )
+from bezant.hosting import SyncInteractions, SyncLogouts
+from bezant.logout_receiver import LogoutReceiver
 from bezant.runtime import SYNC
 from flask_bezant._blueprint import blueprint_of
 from flask_bezant._cli import commands
-from flask_bezant._http import EndpointView, add_view, respond
+from flask_bezant._http import EndpointView, add_view, drive, respond
 from flask_bezant._signals import send_events
 from flask_bezant._state import EXTENSION, State, state_of
 
@@ -45,6 +47,7 @@ class Bezant:
             every challenge names.
         resource_metadata: URL of such metadata that is served elsewhere.
         scopes: Scopes named in that metadata; by default the server's.
+        logout_receiver: Told of logouts at an issuer; `init_app` serves its endpoint.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Bezant:
         resource: str | None = None,
         resource_metadata: str | None = None,
         scopes: Iterable[str] | None = None,
+        logout_receiver: LogoutReceiver | None = None,
     ) -> None:
         self._source = source
         given = {
@@ -64,8 +68,13 @@ class Bezant:
             "resource": resource,
             "resource_metadata": resource_metadata,
             "scopes": None if scopes is None else [*scopes],
+            "logout_receiver": logout_receiver,
         }
         self._given = {name: value for name, value in given.items() if value is not None}
+        self.interactions: SyncInteractions[Response] = SyncInteractions(
+            self._issuing, drive, respond
+        )
+        self.logouts: SyncLogouts[Response] = SyncLogouts(self._issuing, drive, respond)
 
     def init_app(self, app: Flask, source: AuthorizationServer | Verifier | None = None) -> None:
         """Protect an application.
@@ -120,7 +129,7 @@ class Bezant:
             server: The server.
             name: Of the blueprint; each of an application needs its own.
         """
-        return blueprint_of(name, lambda app: self._issuing(app, server))
+        return blueprint_of(name, lambda app: self._issuing(server, app))
 
     def well_known_blueprint(
         self, server: AuthorizationServer | None = None, *, name: str = "bezant_well_known"
@@ -128,7 +137,7 @@ class Bezant:
         """The well-known documents alone, for the root of the outermost application (RFC 8615)
         when another one below it has the blueprint.
         """
-        return blueprint_of(name, lambda app: self._issuing(app, server), origin=True)
+        return blueprint_of(name, lambda app: self._issuing(server, app), origin=True)
 
     def _state(
         self, source: AuthorizationServer | Verifier | None, configured: dict[str, Any]
@@ -152,7 +161,9 @@ class Bezant:
             settings.pop("audience", None)  # a verifier may well have been made with the setting
         return State(guard_for(source, SYNC, **settings), server)
 
-    def _issuing(self, app: Flask, server: AuthorizationServer | None) -> AuthorizationServer:
+    def _issuing(
+        self, server: AuthorizationServer | None = None, app: Flask | None = None
+    ) -> AuthorizationServer:
         if server is None and isinstance(self._source, AuthorizationServer):
             server = self._source
         server = server or state_of(app).server

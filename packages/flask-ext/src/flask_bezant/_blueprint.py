@@ -11,6 +11,7 @@ from flask.blueprints import BlueprintSetupState
 from bezant import AuthorizationServer
 from bezant.runtime import SYNC
 from flask_bezant._http import EndpointView, add_view
+from flask_bezant._logouts import tell_clients
 from flask_bezant._signals import send_events
 
 
@@ -35,6 +36,7 @@ def blueprint_of(
         rooted = server.origin_endpoints  # no prefix moves these (RFC 8615)
         paths = {e.name: e.path if e in rooted else prefix + e.path for e in server.endpoints}
         if not origin:
+            tell_clients(app, server)
             server.check_place(paths["token"], {e.path for e in rooted}, "")
         for endpoint in rooted if origin else server.endpoints:
             add_view(

@@ -58,6 +58,13 @@ def token() -> None:
     """Tokens: what is in them, and whether they are good."""
 
 
+@commands.command("logouts")
+def tell_of_logouts() -> None:
+    """Tell clients of logouts, all that are due. Processes that answer requests do it too."""
+    notices = _administration().server.logouts.sender.drain()
+    click.echo(f"notices sent or put off: {notices}")
+
+
 # Keys
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from flask import Flask, Response, request
 from werkzeug.datastructures import Headers
@@ -12,7 +13,10 @@ from werkzeug.wsgi import get_input_stream
 from bezant.endpoints import Endpoint
 from bezant.http import Request, unreadable_body
 from bezant.http import Response as Answer
-from bezant.runtime import SYNC, run_sync
+from bezant.runtime import SYNC, Runtime, run_sync
+from flask_bezant._state import current_request
+
+T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -22,6 +26,11 @@ def respond(answer: Answer) -> Response:
     response = Response(answer.body, answer.status)
     response.headers = Headers(answer.headers)  # with no content type of Flask's own
     return response
+
+
+def drive(flow: Callable[[Runtime], Coroutine[Any, Any, T]]) -> T:
+    """Run one of core's flows to its end."""
+    return run_sync(flow(SYNC))
 
 
 class EndpointView:
@@ -49,6 +58,7 @@ class EndpointView:
             body,
             query=request.query_string.decode("latin-1"),
             address=request.remote_addr or "",
+            native=current_request(),
         )
         return respond(run_sync(self._handler(asked, SYNC)))
 

@@ -38,6 +38,10 @@ class Account:
     active: bool
     roles: tuple[str, ...]
     created_at: float
+    name: str = ""
+    """What people call them; empty when nobody said."""
+    email_verified: bool = False
+    """Whether somebody who looks after accounts vouches for the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Directory:
         *,
         password_hash: str,
         email: str | None = None,
+        email_verified: bool = False,
+        name: str = "",
         roles: Iterable[str] = (),
     ) -> Account:
         """Make an account.
@@ -77,13 +83,17 @@ class Directory:
         Raises:
             Refused: The name or the address is taken or unusable, or a role does not exist.
         """
+        if email_verified and email is None:
+            raise Refused("there is no e-mail address that could be verified")
         account = Account(
             subject=secrets.token_hex(16),
             username=checked_username(username),
-            email=None if email is None else _checked_email(email),
+            email=None if email is None else checked_email(email),
             active=True,
             roles=tuple(dict.fromkeys(roles)),
             created_at=self._clock(),
+            name=checked_name(name),
+            email_verified=email_verified,
         )
         self._database.run(_add_user, account, password_hash)
         return account
@@ -110,6 +120,30 @@ class Directory:
     def set_active(self, subject: str, active: bool) -> None:
         """Let an account sign in, or not any more."""
         self._database.run(_set_active, subject, active)
+
+    def set_profile(
+        self,
+        subject: str,
+        *,
+        name: str | None = None,
+        email: str | None = None,
+        email_verified: bool | None = None,
+    ) -> None:
+        """Change what is known of a person; None leaves it alone. Another address is unverified
+        until somebody says otherwise.
+
+        Raises:
+            Refused: The address is taken or unusable, or the name is.
+        """
+        values: dict[str, Any] = {}
+        if name is not None:
+            values["name"] = checked_name(name)
+        if email is not None:
+            values |= {"email": checked_email(email), "email_verified": False}
+        if email_verified is not None:
+            values["email_verified"] = email_verified
+        if values:
+            self._database.run(_set_profile, subject, values)
 
     def set_password_hash(self, subject: str, password_hash: str) -> None:
         """Replace the hash of a password."""
@@ -176,7 +210,21 @@ def checked_username(username: str) -> str:
     return name
 
 
-def _checked_email(email: str) -> str:
+def checked_name(name: str) -> str:
+    """What people call somebody; may be empty.
+
+    Raises:
+        Refused: It is too long, or holds what cannot be seen.
+    """
+    name = " ".join(normalize("NFC", name).split())
+    if len(name) > MAX_NAME:
+        raise Refused(f"a person's name has at most {MAX_NAME} characters")
+    if any(category(c) in {"Cc", "Cs", "Co", "Cn"} for c in name):
+        raise Refused("a person's name has no control characters")
+    return name
+
+
+def checked_email(email: str) -> str:
     """Lower case, so that one mailbox is one address."""
     address = normalize("NFC", email.strip()).lower()
     if len(address) > MAX_NAME - 1 or not _EMAIL.fullmatch(address):
@@ -205,6 +253,8 @@ def _add_user(connection: Connection, account: Account, password_hash: str) -> N
                 password_hash=password_hash,
                 active=account.active,
                 created_at=account.created_at,
+                name=account.name,
+                email_verified=account.email_verified,
             )
         )
     except IntegrityError as clash:
@@ -238,7 +288,16 @@ def _list_users(connection: Connection, username: str | None = None) -> list[Acc
         if row.role is not None:
             held.append(row.role)
     return [
-        Account(row.subject, row.username, row.email, bool(row.active), tuple(held), row.created_at)
+        Account(
+            row.subject,
+            row.username,
+            row.email,
+            bool(row.active),
+            tuple(held),
+            row.created_at,
+            row.name,
+            bool(row.email_verified),
+        )
         for row, held in found.values()
     ]
 
@@ -250,6 +309,17 @@ def _usernames(connection: Connection) -> dict[str, str]:
 
 def _set_active(connection: Connection, subject: str, active: bool) -> None:
     connection.execute(update(users).where(users.c.subject == subject).values(active=active))
+
+
+def _set_profile(connection: Connection, subject: str, values: dict[str, Any]) -> None:
+    if values.get("email_verified") and "email" not in values:
+        has_email = select(users.c.email).where(users.c.subject == subject)
+        if connection.scalar(has_email) is None:
+            raise Refused("there is no e-mail address that could be verified")
+    try:
+        connection.execute(update(users).where(users.c.subject == subject).values(**values))
+    except IntegrityError:
+        raise Refused("there is a user with this e-mail address already") from None
 
 
 def _grant_role(connection: Connection, subject: str, role: str) -> bool:

@@ -6,6 +6,7 @@ Times are seconds since the epoch, and names are compared exactly.
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Double,
@@ -16,9 +17,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
-__all__ = ["metadata", "role_permissions", "roles", "user_roles", "users"]
+__all__ = ["history", "metadata", "role_permissions", "roles", "sessions", "user_roles", "users"]
 
 metadata = MetaData(
     naming_convention={
@@ -38,6 +40,8 @@ users = Table(
     Column("password_hash", Text),
     Column("active", Boolean, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("email_verified", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("username"),
     UniqueConstraint("email"),
 )
@@ -63,3 +67,34 @@ user_roles = Table(
     Column("role", ForeignKey(roles.c.name), primary_key=True),
 )
 Index(None, user_roles.c.role)
+
+sessions = Table(
+    "bezant_sessions",
+    metadata,
+    Column("id", String(22), primary_key=True),
+    Column("browser", String(43), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("auth_time", Double, nullable=False),
+    Column("rank", BigInteger, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Column("amr", Text, nullable=False),
+    Column("device", String(100), nullable=False),
+    Column("address", String(64), nullable=False),
+)
+Index(None, sessions.c.browser)
+Index(None, sessions.c.subject)
+Index(None, sessions.c.auth_time)
+Index(None, sessions.c.last_seen)
+
+history = Table(
+    "bezant_history",
+    metadata,
+    Column("id", String(22), primary_key=True),
+    Column("subject", String(64), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("client_id", String(255), nullable=False),
+)
+Index(None, history.c.subject, history.c.at)
+Index(None, history.c.at)

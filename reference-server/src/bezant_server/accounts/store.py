@@ -27,6 +27,9 @@ def _user_with_roles() -> Select[Any]:
         users.c.username,
         users.c.password_hash,
         users.c.active,
+        users.c.name,
+        users.c.email,
+        users.c.email_verified,
         user_roles.c.role,
         role_permissions.c.permission,
     ).select_from(users.outerjoin(roles, user_roles.c.subject == users.c.subject))
@@ -38,6 +41,11 @@ _SET_PASSWORD_HASH = Prepared(
     update(users)
     .where(users.c.subject == bindparam("of_subject"))
     .values(password_hash=bindparam("new_hash"))
+)
+_SET_NAME = Prepared(
+    update(users)
+    .where(users.c.subject == bindparam("of_subject"))
+    .values(name=bindparam("new_name"))
 )
 _REPLACE_PASSWORD_HASH = Prepared(
     update(users)
@@ -72,18 +80,36 @@ def set_password_hash(connection: Connection, subject: str, password_hash: str) 
     _SET_PASSWORD_HASH.count(connection, of_subject=subject, new_hash=password_hash)
 
 
+@one_statement
+def set_name(connection: Connection, subject: str, name: str) -> None:
+    """Replace a person's name."""
+    _SET_NAME.count(connection, of_subject=subject, new_name=name)
+
+
 def _user(rows: Sequence[Sequence[Any]]) -> User | None:
     """A user from one row for each pair of a role and a permission."""
     if not rows:
         return None
-    subject, username, password_hash, active, role, permission = rows[0]
+    subject, username, password_hash, active, name, email, verified, role, permission = rows[0]
     if len(rows) == 1:
         roles = (role,) if role is not None else ()
         permissions = (permission,) if permission is not None else ()
     else:
-        roles = tuple(sorted({row[4] for row in rows}))
-        permissions = tuple(sorted({row[5] for row in rows if row[5] is not None}))
-    return User(subject, username, password_hash, bool(active), roles, permissions)
+        roles = tuple(sorted({row[-2] for row in rows}))
+        permissions = tuple(sorted({row[-1] for row in rows if row[-1] is not None}))
+    profile = _profile(username, name, email, bool(verified))
+    return User(subject, username, password_hash, bool(active), roles, permissions, profile=profile)
+
+
+def _profile(username: str, name: str, email: str | None, verified: bool) -> dict[str, Any]:
+    """Standard claims (OpenID Connect Core section 5.1); what is not known is not there."""
+    profile: dict[str, Any] = {"preferred_username": username}
+    if name:
+        profile["name"] = name
+    if email is not None:
+        # An address is verified when an administrator said so, and never by its owner's word.
+        profile |= {"email": email, "email_verified": verified}
+    return profile
 
 
 class AccountStore(Store):
@@ -92,3 +118,5 @@ class AccountStore(Store):
     find = Verb(find_user)
     get = Verb(get_user)
     replace_password_hash = Verb(replace_password_hash)
+    set_password_hash = Verb(set_password_hash)
+    set_name = Verb(set_name)

@@ -16,7 +16,19 @@ from typing import Annotated
 import typer
 
 from bezant_server import __version__
-from bezant_server.cli import client, db, demo, doctor, keys, role, serve, sessions, token, user
+from bezant_server.cli import (
+    client,
+    db,
+    demo,
+    doctor,
+    keys,
+    provider,
+    role,
+    serve,
+    sessions,
+    token,
+    user,
+)
 
 __all__ = ["app", "main"]
 
@@ -51,6 +63,7 @@ app.command()(doctor.doctor)
 app.add_typer(user.app, name="user")
 app.add_typer(role.app, name="role")
 app.add_typer(client.app, name="client")
+app.add_typer(provider.app, name="provider")
 app.add_typer(keys.app, name="keys")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(token.app, name="token")

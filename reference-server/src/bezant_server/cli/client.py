@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bezant_server.cli.common import opened
-from bezant_server.cli.options import AsJson, read_secret
+from bezant_server.cli.options import AsJson, read_json, read_secret
 from bezant_server.cli.output import notice, table, tell
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class GrantType(StrEnum):
     PASSWORD = "password"
     REFRESH_TOKEN = "refresh_token"
     CLIENT_CREDENTIALS = "client_credentials"
+    AUTHORIZATION_CODE = "authorization_code"
 
 
 class AuthMethod(StrEnum):
@@ -30,6 +32,7 @@ class AuthMethod(StrEnum):
 
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
+    KEY = "private_key_jwt"
 
 
 ClientId = Annotated[str, typer.Argument(metavar="CLIENT", help="The client's id.")]
@@ -46,7 +49,7 @@ def add(
         list[GrantType] | None,
         typer.Option(
             metavar="GRANT",
-            help="password, refresh_token or client_credentials; repeatable.",
+            help="authorization_code, refresh_token, client_credentials or password; repeatable.",
         ),
     ] = None,
     scope: Annotated[list[str] | None, typer.Option(help="A scope it may get; repeatable.")] = None,
@@ -57,7 +60,8 @@ def add(
         AuthMethod | None,
         typer.Option(
             metavar="METHOD",
-            help="How it sends its secret: client_secret_basic (default) or client_secret_post.",
+            help="How it proves who it is: by a secret, client_secret_basic (default) or "
+            "client_secret_post, or by a key of its own, private_key_jwt.",
         ),
     ] = None,
     public: Annotated[
@@ -74,15 +78,58 @@ def add(
     introspect: Annotated[
         bool, typer.Option(help="Whether it may ask about tokens meant for its audience.")
     ] = True,
+    redirect_uri: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URI", help="Where people come back to, signed in; repeatable."),
+    ] = None,
+    post_logout_uri: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URI", help="Where people may go after a logout; repeatable."),
+    ] = None,
+    backchannel_logout_uri: Annotated[
+        str | None, typer.Option(metavar="URI", help="Where it is told of logouts.")
+    ] = None,
+    first_party: Annotated[
+        bool, typer.Option("--first-party", help="It is yours: people are not asked for consent.")
+    ] = False,
+    jwks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="Its public keys for private_key_jwt, a JWK Set.",
+        ),
+    ] = None,
+    jwks_uri: Annotated[
+        str | None, typer.Option(metavar="URI", help="Where it publishes them instead.")
+    ] = None,
+    id_token_alg: Annotated[
+        str,
+        typer.Option(
+            metavar="ALG",
+            help="What its ID tokens are signed with: RS256 (default), ES256 or EdDSA.",
+        ),
+    ] = "RS256",
+    userinfo_alg: Annotated[
+        str | None,
+        typer.Option(metavar="ALG", help="The same for UserInfo, which is plain JSON without it."),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Register a client. A secret that is made here is shown once."""
     from bezant.clients import Client, ClientSecret, new_secret
 
+    keyed = auth_method is AuthMethod.KEY
     if public and (secret_stdin or auth_method is not None):
         raise typer.BadParameter("a --public client has no secret to read or send")
+    if keyed and secret_stdin:
+        raise typer.BadParameter("a client with a key of its own has no secret to read")
+    keys = None if jwks is None else read_json(jwks)
     with opened() as at:
-        secret = None if public else read_secret("secret") if secret_stdin else new_secret()
+        needs_none = public or keyed
+        secret = None if needs_none else read_secret("secret") if secret_stdin else new_secret()
         client = Client(
             client_id,
             grants=frozenset(str(kind) for kind in grant or ()),
@@ -94,6 +141,14 @@ def add(
             introspect=introspect,
             access_token_ttl=access_token_ttl,
             refresh_retry_window=refresh_retry_window,
+            redirect_uris=tuple(dict.fromkeys(redirect_uri or ())),
+            post_logout_redirect_uris=tuple(dict.fromkeys(post_logout_uri or ())),
+            backchannel_logout_uri=backchannel_logout_uri,
+            first_party=first_party,
+            jwks=keys,
+            jwks_uri=jwks_uri,
+            id_token_signed_response_alg=id_token_alg,
+            userinfo_signed_response_alg=userinfo_alg,
         )
         at.add_client(client)
     if GrantType.PASSWORD in client.grants:
@@ -112,12 +167,12 @@ def list_(json: AsJson = False) -> None:
 
     with opened() as at:
         clients = at.clients()
-    columns = ("client", "active", "secret by", "grants", "scopes", "audience")
+    columns = ("client", "active", "authentication", "grants", "scopes", "audience")
     rows = [
         (
             c.client_id,
             c.active,
-            c.auth_method.removeprefix("client_secret_"),
+            c.auth_method,
             sorted(c.grants),
             c.scopes,
             c.audience,

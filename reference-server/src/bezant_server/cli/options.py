@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import getpass
+import json
 import sys
-from typing import Annotated, TypeAlias
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
-__all__ = ["AsJson", "ask_secret", "read_secret"]
+__all__ = ["AsJson", "ask_secret", "read_json", "read_secret"]
 
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")
 ]
+
+
+def read_json(file: Path) -> Any:
+    """What a JSON file holds."""
+    try:
+        return json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        raise typer.BadParameter(f"{file} holds no JSON") from None
 
 
 def read_secret(what: str) -> str:

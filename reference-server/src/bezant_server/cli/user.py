@@ -18,6 +18,9 @@ app = typer.Typer(help="Users: who may sign in, and with which roles.", no_args_
 
 Username = Annotated[str, typer.Argument(metavar="NAME", help="The name to sign in with.")]
 RoleName = Annotated[str, typer.Argument(metavar="ROLE", help="A role; see `bezant role list`.")]
+FullName = Annotated[
+    str | None, typer.Option("--name", metavar="TEXT", help="What people call the user.")
+]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
@@ -29,6 +32,10 @@ def add(
     email: Annotated[
         str | None, typer.Option(help="An e-mail address; no two users share one.")
     ] = None,
+    full_name: FullName = None,
+    email_verified: Annotated[
+        bool, typer.Option("--email-verified", help="The address is known to be the user's.")
+    ] = False,
     role: Annotated[
         list[str] | None, typer.Option(help="A role to have from the start; repeatable.")
     ] = None,
@@ -38,7 +45,14 @@ def add(
     """Add a user. The password comes from a prompt or from standard input."""
     with opened() as at:
         hashed = at.new_password_hash(_password(password_stdin))
-        account = at.directory.add_user(name, password_hash=hashed, email=email, roles=role or ())
+        account = at.directory.add_user(
+            name,
+            password_hash=hashed,
+            email=email,
+            email_verified=email_verified,
+            name=full_name or "",
+            roles=role or (),
+        )
     tell(json, _document(account), f"added user {account.username}, subject {account.subject}")
 
 
@@ -59,14 +73,43 @@ def list_(json: AsJson = False) -> None:
 
 
 @app.command()
+def change(
+    name: Username,
+    full_name: FullName = None,
+    email: Annotated[
+        str | None, typer.Option(help="Another e-mail address, unverified unless it is said.")
+    ] = None,
+    email_verified: Annotated[
+        bool | None,
+        typer.Option(
+            "--email-verified/--email-unverified",
+            help="Whether the address is known to be the user's.",
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Change what is known of a user."""
+    with opened() as at:
+        subject = at.directory.user(name).subject
+        at.directory.set_profile(
+            subject, name=full_name, email=email, email_verified=email_verified
+        )
+        account = at.directory.user(name)
+    tell(json, _document(account), f"{account.username} is changed")
+
+
+@app.command()
 def set_password(
     name: Username, password_stdin: PasswordStdin = False, json: AsJson = False
 ) -> None:
     """Replace a password, and end all of the user's sessions and tokens."""
+    from bezant_server.events import PasswordChanged
+
     with opened() as at:
         account = at.directory.user(name)
         hashed = at.new_password_hash(_password(password_stdin))
         at.directory.set_password_hash(account.subject, hashed)
+        at.emit(PasswordChanged(at=at.clock(), subject=account.subject))
         _tell_ended(json, at, account, "has a new password")
 
 
@@ -128,7 +171,9 @@ def _document(account: Account) -> dict[str, Any]:
     return {
         "subject": account.subject,
         "username": account.username,
+        "name": account.name,
         "email": account.email,
+        "email_verified": account.email_verified,
         "active": account.active,
         "roles": list(account.roles),
         "created_at": moment(account.created_at),

@@ -9,7 +9,16 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table
 
-from bezant_server.demo.data import ALICE, BOB, CAROL, DOCS_CLIENT, KIOSK, ROBOT, WEB
+from bezant_server.demo.data import (
+    ALICE,
+    APPLICATIONS,
+    BOB,
+    CAROL,
+    DOCS_CLIENT,
+    KIOSK,
+    ROBOT,
+    WEB,
+)
 from bezant_server.demo.story import BOUND, Place
 
 __all__ = ["curl_lines", "farewell"]
@@ -32,6 +41,13 @@ def farewell(console: Console, place: Place, *, good: bool, staying: bool) -> No
     console.print("Every step ended as it should.", style="bold green")
     if not staying:
         return
+    console.print()
+    first, second = place.applications
+    console.print(
+        f"Open these in a browser, sign in to {first} as {ALICE.name}, then to {second}: it asks "
+        "for no password. Sign out of one, and the other knows within seconds.\n"
+    )
+    console.print(_table(("application", "where"), [*place.applications.items()]))
     console.print()
     console.print(_table(("what", "where"), _urls(place)))
     console.print()
@@ -92,6 +108,7 @@ def _people() -> list[tuple[str, ...]]:
         for user in (ALICE, BOB)
     ]
     rows += [(f"client {c.name}", c.password, c.about) for c in (WEB, ROBOT)]
+    rows += [(f"client {a.client_id}", a.secret, a.about) for a in APPLICATIONS]
     rows.append((CAROL.name, CAROL.password, CAROL.about))
     rows.append((f"client {KIOSK}", "none: it is public", "of the Flask API's issuer"))
     if has_docs():

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
+from threading import Event
 
-import uvicorn
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from rich.console import Console
 from starlette.types import ASGIApp
 
-from bezant.errors import ConfigurationError, Refused
+from bezant.errors import ConfigurationError
 from bezant.secret_key import SecretKeyRing
 from bezant.urls import is_loopback
 from bezant_server.administration import administration
 from bezant_server.app import create_app
 from bezant_server.cli.output import print_json
 from bezant_server.demo.apis.process import Order
-from bezant_server.demo.data import AUDIENCE, SCOPES, fill
+from bezant_server.demo.data import APPLICATIONS, AUDIENCE, SCOPES, fill
 from bezant_server.demo.farewell import farewell
-from bezant_server.demo.resources import resource_apis
+from bezant_server.demo.relying_party import create
+from bezant_server.demo.resources import FRAMEWORKS, resource_apis
+from bezant_server.demo.running import Running
 from bezant_server.demo.story import Place, Story
 from bezant_server.demo.tellers import ForPeople, ForScripts
 from bezant_server.logs import configure_logging
-from bezant_server.serving import listen, prepare, uvicorn_config
+from bezant_server.serving import listen, prepare
 from bezant_server.settings import Settings
 
 __all__ = ["run_demo"]
 
 PREFERRED_PORT = 8000
-PATIENCE = 30.0
 
 
 class DemoSettings(Settings):
@@ -75,8 +73,15 @@ def run_demo(console: Console, *, once: bool, host: str, port: int | None, as_js
     with _serving(host, port) as place:
         good = Story(place, teller).run()
         if isinstance(teller, ForScripts):
-            story = {"ok": good, "issuer": place.issuer, "apis": place.apis, "steps": teller.steps}
-            print_json(story)
+            print_json(
+                {
+                    "ok": good,
+                    "issuer": place.issuer,
+                    "apis": place.apis,
+                    "applications": place.applications,
+                    "steps": teller.steps,
+                }
+            )
         else:
             farewell(console, place, good=good, staying=good and staying)
         if good and staying:
@@ -86,69 +91,76 @@ def run_demo(console: Console, *, once: bool, host: str, port: int | None, as_js
 
 @contextmanager
 def _serving(host: str, port: int | None) -> Iterator[Place]:
-    """The server, in an event loop in a thread of its own, and the APIs as processes."""
-    with TemporaryDirectory(prefix="bezant-demo-") as directory:
-        yield from _serving_from(Path(directory), host, port)
+    """The server and the web applications, each in an event loop in a thread of its own, and the
+    APIs as processes.
+    """
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix="bezant-demo-")))
+        listener = _listener(host, port, PREFERRED_PORT)
+        issuer = _url(host, listener)
+        # Before anything runs: the server has to know where they are.
+        first, any_port = PREFERRED_PORT + 1 + len(FRAMEWORKS), None if port is None else 0
+        sockets = {
+            application.name: _listener(host, any_port, first + number)
+            for number, application in enumerate(APPLICATIONS)
+        }
+        applications = {name: _url(host, listening) for name, listening in sockets.items()}
+        settings = DemoSettings(
+            database_url=f"sqlite:///{directory / 'demo.db'}",
+            issuer=issuer,
+            secret_key=SecretKeyRing.generate(),
+            scopes=SCOPES,
+            log_level="error",
+            shutdown_timeout=5,
+        )
+        configure_logging(settings)
+        ring = prepare(settings, lambda _: None)
+        with administration(settings, lambda _: None) as administered:
+            fill(administered, applications)
+        order = Order(issuer, AUDIENCE, host, PREFERRED_PORT + 1 if port is None else 0)
+        stack.enter_context(Running(create_app(settings, ring), listener, settings))
+        apis = stack.enter_context(resource_apis(order))
+        for app, listening in _applications(issuer, apis, applications, sockets):
+            stack.enter_context(Running(app, listening, settings))
+        yield Place(issuer, apis, applications)
 
 
-def _serving_from(directory: Path, host: str, port: int | None) -> Iterator[Place]:
-    listener = _listener(host, port)
+def _applications(
+    issuer: str,
+    apis: Mapping[str, str],
+    urls: Mapping[str, str],
+    sockets: Mapping[str, socket.socket],
+) -> Iterator[tuple[ASGIApp, socket.socket]]:
+    for application in APPLICATIONS:
+        app = create(
+            application,
+            issuer=issuer,
+            url=urls[application.name],
+            api=apis[application.api],
+            links=urls,
+        )
+        yield app, sockets[application.name]
+
+
+def _url(host: str, listener: socket.socket) -> str:
     at = f"[{host}]" if ":" in host else host
-    issuer = f"http://{at}:{listener.getsockname()[1]}"
-    settings = DemoSettings(
-        database_url=f"sqlite:///{directory / 'demo.db'}",
-        issuer=issuer,
-        secret_key=SecretKeyRing.generate(),
-        scopes=SCOPES,
-        log_level="error",
-        shutdown_timeout=5,
-    )
-    configure_logging(settings)
-    ring = prepare(settings, lambda _: None)
-    with administration(settings, lambda _: None) as administered:
-        fill(administered)
-    order = Order(issuer, AUDIENCE, host, PREFERRED_PORT + 1 if port is None else 0)
-    with (
-        _Running(create_app(settings, ring), listener, settings),
-        resource_apis(order) as apis,
-    ):
-        yield Place(issuer, apis)
+    return f"http://{at}:{listener.getsockname()[1]}"
 
 
-def _listener(host: str, port: int | None) -> socket.socket:
-    """A socket: on the port that people expect, or on any that is free."""
+def _listener(host: str, port: int | None, wished: int) -> socket.socket:
+    """A socket: on the port that people expect, or on any that is free.
+
+    Args:
+        host: The address.
+        port: The port; None takes what is free.
+        wished: The port that is taken if it is free.
+    """
     if port is not None:
         return listen(host, port, "--port")
     try:
-        return listen(host, PREFERRED_PORT)
+        return listen(host, wished)
     except ConfigurationError:
         return listen(host, 0)
-
-
-class _Running:
-    """An application that is served by a thread for as long as a block lasts."""
-
-    def __init__(self, app: ASGIApp, listener: socket.socket, settings: Settings) -> None:
-        self._server = uvicorn.Server(uvicorn_config(app, settings))
-        self._thread = Thread(
-            target=asyncio.run, args=(self._server.serve([listener]),), name="demo"
-        )
-
-    def __enter__(self) -> None:
-        self._thread.start()
-        deadline = time.monotonic() + PATIENCE
-        while not self._server.started:
-            if not self._thread.is_alive() or time.monotonic() > deadline:
-                self._stop()
-                raise Refused("the demo's server did not start")
-            time.sleep(0.01)
-
-    def __exit__(self, *_: object) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
 
 
 def _wait_until_told() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 import httpx2
 
 from bezant.encoding import b64url_decode, json_object
+from bezant_server.demo.browser import Browser, Page
 from bezant_server.demo.data import ALICE, AUDIENCE, BOB, CAROL, KIOSK, WEB, Person
 
 __all__ = ["BOUND", "Place", "Story", "Teller"]
@@ -18,13 +19,17 @@ __all__ = ["BOUND", "Place", "Story", "Teller"]
 BOUND: Final = 5.0
 """Seconds within which all APIs must know of a revocation."""
 
+PATIENCE: Final = 10.0
+"""Seconds within which an application must know of a logout elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the server is, and the APIs by framework."""
+    """Where the server is, the APIs by framework, and the web applications by name."""
 
     issuer: str
     apis: Mapping[str, str]
+    applications: Mapping[str, str]
 
     @property
     def api(self) -> str:
@@ -40,6 +45,9 @@ class Teller(Protocol):
 
     def exchange(self, response: httpx2.Response) -> None:
         """A request was answered."""
+
+    def hop(self, response: httpx2.Response) -> None:
+        """A browser was answered, with a page or with a redirect."""
 
     def claims(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
         """What a token says."""
@@ -76,6 +84,10 @@ class Story:
                 renewed = self._refresh(tokens["refresh_token"])
                 self._revoke(renewed)
                 self._reuse()
+                with Browser(self._teller.hop) as browser:
+                    self._sign_in_by_browser(browser)
+                    self._single_sign_on(browser)
+                    self._single_logout(browser)
         except (httpx2.HTTPError, LookupError, ValueError) as error:
             self._expect(False, f"The story cannot go on: {type(error).__name__}.")
         return not self._failed
@@ -246,6 +258,64 @@ class Story:
         self._expect(answer.status_code == 400, "The newest one has ended with it.")
         self._refused_everywhere(third.get("access_token", ""))
 
+    def _sign_in_by_browser(self, browser: Browser) -> None:
+        shop = self._place.applications["Shop"]
+        self._teller.step(
+            "Alice signs in to a web application",
+            "Shop never sees her password: it sends her browser to the server (OpenID Connect, "
+            "authorization code flow with PKCE), and the server sends it back with a code that is "
+            "good once.",
+        )
+        page = browser.open(shop + "/login")
+        form = page.form("username", "password")
+        page = browser.submit(page, form, {"username": ALICE.name, "password": ALICE.password})
+        self._expect(
+            page.url == shop + "/" and _greets(page, ALICE),
+            "She is back at the Shop, which knows her by name.",
+        )
+        page = browser.open(shop + "/items")
+        self._expect(
+            page.status == 200 and "a silver spoon" in page.text,
+            "With its access token, Shop gets her the items from an API.",
+        )
+
+    def _single_sign_on(self, browser: Browser) -> None:
+        notes = self._place.applications["Notes"]
+        self._teller.step(
+            "One login, two applications",
+            "Notes belongs to somebody else, so the server asks Alice what Notes may have. It does "
+            "not ask for her password again.",
+        )
+        page = browser.open(notes + "/login")
+        form = page.form("decision")
+        self._expect("password" not in form.names, "No password is asked for.")
+        page = browser.submit(page, form, {"decision": "allow"})
+        self._expect(
+            page.url == notes + "/" and _greets(page, ALICE), "She is signed in to Notes, too."
+        )
+
+    def _single_logout(self, browser: Browser) -> None:
+        shop, notes = self._place.applications["Shop"], self._place.applications["Notes"]
+        self._teller.step(
+            "One logout, two applications",
+            "Alice signs out of the Shop. The server ends her sign-in and tells Notes behind her "
+            "back (OpenID Connect Back-Channel Logout).",
+        )
+        page = browser.open(shop + "/")
+        page = browser.submit(page, page.form(), {})
+        self._expect(page.url == shop + "/signed-out", "She is signed out of the Shop.")
+        begun = time.monotonic()
+        while (there := _greets(browser.peek(notes + "/"), ALICE)) and (
+            time.monotonic() - begun < PATIENCE
+        ):
+            time.sleep(0.05)
+        after = time.monotonic() - begun
+        self._expect(not there, f"Notes has signed her out, {after:.1f} s later.")
+        page = browser.open(notes + "/login?prompt=none")
+        self._expect(
+            "login_required" in page.text, "The server knows of nobody in this browser any more."
+        )
+
     def _refused_everywhere(self, token: str) -> None:
         """The APIs hear of it from the server's feed, and within five seconds."""
         begun = time.monotonic()
@@ -298,6 +368,10 @@ class Story:
 
 def _password_of(user: Person) -> dict[str, str]:
     return {"grant_type": "password", "username": user.name, "password": user.password}
+
+
+def _greets(page: Page, user: Person) -> bool:
+    return f"<strong>{user.name.capitalize()}</strong>" in page.text
 
 
 def _bearer(token: str | None) -> dict[str, str]:

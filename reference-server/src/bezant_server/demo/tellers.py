@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
+from html import unescape
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -21,7 +22,10 @@ from bezant.inspection import explain
 
 __all__ = ["ForPeople", "ForScripts", "shortened"]
 
-_TOKENS: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+|bzr_[\w-]+")
+_TOKENS: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+|bzr_[\w-]+|[\w-]{43,}")
+"""JWTs, refresh tokens, and whatever else is 256 random bits."""
+
+_TITLE: Final = re.compile(r"<title>([^<]*)</title>")
 _SHOWN_HEADERS: Final = ("WWW-Authenticate", "Retry-After")
 
 
@@ -59,6 +63,16 @@ class ForPeople:
         self._print(f"{response.status_code} {phrase}", "bold magenta", 2)
         for line in _response_lines(response):
             self._print(line, "magenta", 4)
+
+    def hop(self, response: httpx2.Response) -> None:
+        """A browser was answered."""
+        request = response.request
+        self._console.print()
+        self._print(f"{request.method} {_place(request)}", "bold cyan", 2)
+        for name, value in _fields(request):
+            self._print(f"{name}={shortened(value)}", "cyan", 4)
+        phrase = HTTPStatus(response.status_code).phrase
+        self._print(f"{response.status_code} {phrase}{_shown_as(response)}", "bold magenta", 2)
 
     def claims(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
         """What a token says."""
@@ -102,6 +116,18 @@ class ForScripts:
             }
         )
 
+    def hop(self, response: httpx2.Response) -> None:
+        """A browser was answered."""
+        request = response.request
+        fields = [f"{name}={shortened(value)}" for name, value in _fields(request)]
+        self.steps[-1]["exchanges"].append(
+            {
+                "request": [f"{request.method} {_place(request)}", *fields],
+                "status": response.status_code,
+                "response": [_shown_as(response).removeprefix(": ")],
+            }
+        )
+
     def claims(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
         """What a token says."""
         self.steps[-1]["claims"] = {**header, **claims}
@@ -120,6 +146,24 @@ def _request_lines(request: httpx2.Request) -> Iterable[str]:
         yield f"Authorization: {scheme} {shortened(credentials)}"
     for name, value in parse_qsl(request.content.decode()):
         yield f"{name}={shortened(value)}"
+
+
+def _place(request: httpx2.Request) -> str:
+    """Where a request went, without its query."""
+    return str(request.url.copy_with(query=None))
+
+
+def _fields(request: httpx2.Request) -> Iterable[tuple[str, str]]:
+    """What a browser sent, in the URL or in a form."""
+    yield from parse_qsl(request.url.query.decode())
+    if request.method == "POST":
+        yield from parse_qsl(request.content.decode())
+
+
+def _shown_as(response: httpx2.Response) -> str:
+    """The title of a page; nothing for a redirect, for the next request tells where it led."""
+    found = _TITLE.search(response.text)
+    return f": {unescape(found[1])}" if found is not None and not response.is_redirect else ""
 
 
 def _response_lines(response: httpx2.Response) -> Iterable[str]:

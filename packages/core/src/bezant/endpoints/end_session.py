@@ -15,6 +15,10 @@ from bezant.stores import ClientStore
 __all__ = ["EndSessionEndpoint"]
 
 LONGEST_QUERY = 16384
+"""Characters of the query string that are looked at."""
+
+LONGEST_STATE = 1024
+"""Characters of ``state`` at most."""
 
 
 class EndSessionEndpoint:
@@ -40,8 +44,12 @@ class EndSessionEndpoint:
     async def __call__(self, request: Request, now: float, runtime: Runtime, /) -> Response:
         """Answer a browser. What is raised is for the person in front of it."""
         form = self._parameters(request)
+        if len(form.get("state", "")) > LONGEST_STATE:
+            raise InvalidRequest(f"state may have {LONGEST_STATE} characters")
+        # People stay signed in for longer than keys are kept: a hint that nobody can read any more
+        # is no reason to refuse, it only says nothing.
         hint = form.get("id_token_hint")
-        claims = self._hints.claims(hint) if hint is not None else {}
+        claims = (self._hints.claims(hint) if hint is not None else None) or {}
         client = await self._client(form, claims.get("aud"), runtime)
         waiting = WaitingLogout(
             client_id=client.client_id if client is not None else None,
@@ -57,7 +65,8 @@ class EndSessionEndpoint:
         if client_id is not None and audience not in {None, client_id}:
             raise InvalidRequest("client_id is not the client of the id_token_hint")
         name = client_id or audience
-        return None if name is None else await runtime.call(self._clients.get, name)
+        client = None if name is None else await runtime.call(self._clients.get, name)
+        return client if client is not None and client.active else None
 
     @staticmethod
     def _redirect_uri(form: Form, client: Client | None) -> str | None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from bezant.claims import of_scopes, released, requested
+from bezant.claims import of_userinfo, released
 from bezant.config import ServerConfig
 from bezant.errors import InvalidToken
 from bezant.guard import ResourceGuard
@@ -53,20 +50,29 @@ class UserInfoEndpoint:
     async def __call__(self, request: Request, now: float, runtime: Runtime, /) -> Response:
         """Answer a client."""
         principal = await self._guard.authenticate(request.header("authorization"), runtime, OPENID)
-        user = await runtime.call(self._accounts.get, principal.subject)
-        if user is None or not user.active or principal.session_id is None:
-            raise InvalidToken("the access token is not valid here", detail="nobody's")
+        if principal.session_id is None:
+            raise _refused("nobody's")
+        # What is told is of now: whoever has ended, or was disabled, is not spoken of.
         authorization = await runtime.call(self._authorizations.get, principal.session_id)
-        wanted: dict[str, Any] = {}
-        if authorization is not None and authorization.claims:
-            wanted = json.loads(authorization.claims)["userinfo"]
-        names = (*of_scopes(principal.scopes), *requested(wanted))
-        document = {**released(user.profile, names), "sub": user.subject}
+        if authorization is None or authorization.revoked_at is not None:
+            raise _refused("its authorization has ended")
+        user = await runtime.call(self._accounts.get, principal.subject)
+        if user is None or not user.active:
+            raise _refused("the user is gone or disabled")
         client = await runtime.call(self._clients.get, principal.client_id)
-        if client is None or client.userinfo_signed_response_alg is None:
+        if client is None or not client.active:
+            raise _refused("the client is gone or disabled")
+        scopes = [scope for scope in client.scopes if scope in principal.scopes]
+        names = of_userinfo(scopes, authorization.claims)
+        document = {**released(user.profile, names), "sub": principal.subject}
+        if client.userinfo_signed_response_alg is None:
             return json_response(200, document)
         key = self._keys.signing_key(client.userinfo_signed_response_alg)
         signed = encode(
             key, "JWT", {**document, "iss": self._config.issuer, "aud": client.client_id}
         )
         return Response(200, (("content-type", "application/jwt"), *NO_STORE), signed.encode())
+
+
+def _refused(reason: str) -> InvalidToken:
+    return InvalidToken("the access token is not valid here", detail=reason)

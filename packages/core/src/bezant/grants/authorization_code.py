@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
-from bezant.authorization_request import AuthorizationRequest, narrow_resources
+from bezant.authorization_request import AuthorizationRequest
 from bezant.authorizations import Authorizations
 from bezant.codes import Codes
-from bezant.config import ServerConfig
 from bezant.documents import from_json
 from bezant.errors import InvalidGrant
 from bezant.events import CodeReplayed, Events
@@ -17,7 +16,8 @@ from bezant.grants import Decision, TokenContext
 from bezant.login import Accounts
 from bezant.pkce import is_proven
 from bezant.refresh_tokens import new_authorization_id
-from bezant.revocation import RevocationView
+from bezant.resources import narrow_resources
+from bezant.revocation import Revocations
 from bezant.sign_in import SignIn
 from bezant.stores import ConsentStore, Taking
 
@@ -84,8 +84,7 @@ class AuthorizationCodeGrant:
         authorizations: Records what was given.
         accounts: Say the resource owner's present state.
         consents: Say what the resource owner still lets the client have.
-        revoked: What has been revoked since the code was given.
-        config: Lifetimes.
+        revocations: What has been revoked since the code was given.
         events: Told of codes that come twice.
     """
 
@@ -97,16 +96,14 @@ class AuthorizationCodeGrant:
         authorizations: Authorizations,
         accounts: Accounts,
         consents: ConsentStore,
-        revoked: RevocationView,
-        config: ServerConfig,
+        revocations: Revocations,
         events: Events,
     ) -> None:
         self._codes = codes
         self._authorizations = authorizations
         self._accounts = accounts
         self._consents = consents
-        self._revoked = revoked
-        self._config = config
+        self._revocations = revocations
         self._events = events
 
     async def decide(self, context: TokenContext, /) -> Decision:
@@ -130,13 +127,16 @@ class AuthorizationCodeGrant:
         user = await runtime.call(self._accounts.get, given.subject)
         if user is None or not user.active:
             raise InvalidGrant(_INVALID, detail="the user is gone or disabled")
-        scopes = await self._still_consented(given, context)
-        if await self._has_ended(given, context):
-            raise InvalidGrant(_INVALID, detail="the sign-in has ended")
+        if user.subject == client.client_id:
+            # A token whose subject is the client means that the client acts for itself (RFC 9700
+            # section 4.15).
+            raise InvalidGrant(_INVALID, detail="the subject equals the client id")
+        if not set(given.scopes) <= set(client.scopes):
+            raise InvalidGrant(_INVALID, detail="the client has lost a scope")
         authorization = await self._authorizations.open(
             client,
             user,
-            scopes,
+            given.scopes,
             given.resources,
             now=now,
             address=context.address,
@@ -146,15 +146,15 @@ class AuthorizationCodeGrant:
             session_id=given.session_id,
             claims=given.claims,
         )
-        # Whoever came second meanwhile has left a mark, and may have found nothing to end.
-        present = await self._codes.peek("code", code, now, runtime)
-        if present is None or present["replayed"] or await self._has_ended(given, context):
+        # Looked at only now: whoever ends something first leaves a mark, and then ends what is
+        # open; so what is opened and then finds no mark will be found.
+        if (end := await self._end(code, given, context)) is not None:
             await self._authorizations.revoke(authorization.id, now=now, runtime=runtime)
-            raise InvalidGrant(_INVALID, detail="used twice at once, or its sign-in has ended")
+            raise InvalidGrant(_INVALID, detail=end)
         return Decision(
             client,
             user.subject,
-            scopes,
+            given.scopes,
             resources,
             user=user,
             authorization=authorization,
@@ -175,42 +175,41 @@ class AuthorizationCodeGrant:
         given = GivenCode.read(document)
         if taking is Taking.TAKEN:
             return given
-        if taking is Taking.SPENT:
-            marked = replace(given, replayed=True).document()
-            await self._codes.replace("code", code, marked, now, runtime)
-            await self._authorizations.revoke(given.authorization_id, now=now, runtime=runtime)
-            self._events.emit(
-                CodeReplayed(
-                    at=now,
-                    client_id=given.client_id,
-                    subject=given.subject,
-                    authorization_id=given.authorization_id,
-                    address=context.address,
-                )
+        marked = replace(given, replayed=True).document()
+        await self._codes.replace("code", code, marked, now, runtime)
+        await self._authorizations.revoke(given.authorization_id, now=now, runtime=runtime)
+        self._events.emit(
+            CodeReplayed(
+                at=now,
+                client_id=given.client_id,
+                subject=given.subject,
+                authorization_id=given.authorization_id,
+                address=context.address,
             )
+        )
         raise InvalidGrant(
             "the code was used before; all that it gave is revoked, sign in again",
             detail="used before",
         )
 
-    async def _still_consented(self, given: GivenCode, context: TokenContext) -> tuple[str, ...]:
-        client = context.client
-        if not set(given.scopes) <= set(client.scopes):
-            raise InvalidGrant(_INVALID, detail="the client has lost a scope")
-        if not client.first_party:
-            consent = await context.runtime.call(
-                self._consents.get, given.subject, client.client_id
-            )
-            if consent is None or not set(given.scopes) <= set(consent.scopes):
-                raise InvalidGrant(_INVALID, detail="the consent was taken back")
-        return given.scopes
-
-    async def _has_ended(self, given: GivenCode, context: TokenContext) -> bool:
-        """Whether the sign-in behind the code, or all of its resource owner's, ended since."""
-        if self._revoked.first_second_after(given.subject, given.client_id) > given.issued_at:
-            return True
-        ended = await self._codes.peek("ended", given.session_id, context.now, context.runtime)
-        return ended is not None
+    async def _end(self, code: str, given: GivenCode, context: TokenContext) -> str | None:
+        """Why what the code was given for has ended since; None when it has not."""
+        client, now, runtime = context.client, context.now, context.runtime
+        present = await self._codes.peek("code", code, now, runtime)
+        if present is None or present["replayed"]:
+            return "used twice at once"
+        if await self._codes.peek("ended", given.session_id, now, runtime) is not None:
+            return "the sign-in has ended"
+        await self._revocations.refresh(runtime)
+        last_end = self._revocations.view.last_end(given.subject, given.client_id)
+        if last_end >= given.issued_at:
+            return "everything of the user or the client was revoked"
+        if client.first_party:
+            return None
+        consent = await runtime.call(self._consents.get, given.subject, client.client_id)
+        if consent is None or not set(given.scopes) <= set(consent.scopes):
+            return "the consent was taken back"
+        return None
 
 
 _INVALID = "the code is not valid"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bezant.config import ServerConfig
 from bezant.grants import Decision, TokenContext
+from bezant.resources import narrow_resources
 from bezant.scopes import narrow
 
 __all__ = ["ClientCredentialsGrant"]
@@ -26,11 +27,13 @@ class ClientCredentialsGrant:
 
         Raises:
             InvalidScope: It asks for more.
+            InvalidTarget: So it does for a resource.
         """
-        client = context.client
+        client, form = context.client, context.form
+        audience = client.audience or self._config.default_audience
         return Decision(
             client=client,
             subject=client.client_id,
-            scopes=narrow(context.form.get("scope"), client.scopes),
-            audience=client.audience or self._config.default_audience,
+            scopes=narrow(form.get("scope"), client.scopes),
+            audience=narrow_resources(form.all("resource"), audience),
         )

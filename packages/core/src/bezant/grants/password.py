@@ -12,6 +12,7 @@ from bezant.config import ServerConfig
 from bezant.errors import InvalidGrant
 from bezant.grants import Decision, TokenContext
 from bezant.login import WRONG, Login
+from bezant.resources import narrow_resources
 from bezant.scopes import narrow
 
 __all__ = ["PasswordGrant"]
@@ -39,12 +40,15 @@ class PasswordGrant:
         Raises:
             InvalidRequest: ``username`` or ``password`` is missing.
             InvalidScope: The client asks for more than it is registered for.
+            InvalidTarget: So it does for a resource.
             InvalidGrant: Wrong name or password, disabled, or throttled.
         """
         client, form = context.client, context.form
         username, password = form.require("username"), form.require("password")
         scopes = narrow(form.get("scope"), client.scopes)
-        audience = client.audience or self._config.default_audience
+        audience = narrow_resources(
+            form.all("resource"), client.audience or self._config.default_audience
+        )
         user = await self._login.authenticate(
             username, password, address=context.address, now=context.now, runtime=context.runtime
         )

@@ -6,6 +6,7 @@ from bezant.authorizations import Authorizations
 from bezant.errors import InvalidGrant
 from bezant.grants import Decision, TokenContext
 from bezant.login import Accounts
+from bezant.resources import narrow_resources
 from bezant.scopes import narrow
 
 __all__ = ["RefreshTokenGrant"]
@@ -26,19 +27,21 @@ class RefreshTokenGrant:
         self._accounts = accounts
 
     async def decide(self, context: TokenContext, /) -> Decision:
-        """Renew, with the scopes first given or fewer.
+        """Renew, with the scopes and for the resources first given or fewer.
 
         Raises:
             InvalidRequest: ``refresh_token`` is missing.
             InvalidScope: More than first given is asked for; the refresh token stays good.
+            InvalidTarget: So it is for a resource.
             InvalidGrant: The refresh token is not good, or the resource owner is gone or disabled.
         """
         client, form = context.client, context.form
         token = form.require("refresh_token")
-        if "scope" in form:
+        if "scope" in form or form.all("resource"):
             # Looked at before the token is spent, so that a wrong scope costs the client nothing.
             given = await self._authorizations.find(client, token, context.runtime)
-            narrow(form["scope"], _still_allowed(given.scopes, client.scopes))
+            narrow(form.get("scope"), _still_allowed(given.scopes, client.scopes))
+            narrow_resources(form.all("resource"), given.audience)
         authorization = await self._authorizations.refresh(
             client, token, now=context.now, address=context.address, runtime=context.runtime
         )
@@ -54,7 +57,7 @@ class RefreshTokenGrant:
             client,
             authorization.subject,
             narrow(form.get("scope"), _still_allowed(authorization.scopes, client.scopes)),
-            authorization.audience,
+            narrow_resources(form.all("resource"), authorization.audience),
             user=user,
             authorization=authorization,
         )

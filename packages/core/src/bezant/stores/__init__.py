@@ -293,9 +293,9 @@ class ThrottleStore(Protocol):
         """Forget counters last touched, and allowances expired, before a time. Returns how many."""
 
 
-CodeKind: TypeAlias = Literal["code", "par", "interaction", "assertion", "ended", "state"]
-"""Authorization codes, pushed requests, interactions, ids of assertions and logout tokens, sign-ins
-that have ended, and what a client sent to another issuer."""
+CodeKind: TypeAlias = Literal["code", "par", "interaction", "logout", "assertion", "ended", "state"]
+"""Authorization codes, pushed requests, interactions, logouts that wait for a person, ids of
+assertions, sign-ins that have ended, and what a client sent to another issuer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,15 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeAlias
 
+from bezant.backchannel_logout import LOGOUT_TOKEN_TYPE, logout_claims
 from bezant.clients import Client, ClientSecret
 from bezant.config import ServerConfig
 from bezant.endpoints import Handler
 from bezant.http import Request, Response
+from bezant.keys import Key
 from bezant.runtime import SYNC, Runtime, inline, result, run_sync
 from bezant.server import AuthorizationServer
+from bezant.signing import encode
 from bezant.stores import RevocationKind
 from bezant.stores.memory import MemoryStores
 from bezant.testing import TokenFactory
@@ -101,6 +104,31 @@ class FakeIssuer:
         factory = TokenFactory(self.url, self.audience, self.server.keys.signing_key())
         factory.clock.now = self.clock()
         return factory.mint(**{"jti": f"token-{time.monotonic_ns()}", **claims})
+
+    def logout_token(
+        self,
+        client_id: str,
+        *,
+        subject: str = "alice",
+        session_id: str = "session",
+        typ: str = LOGOUT_TOKEN_TYPE,
+        key: Key | None = None,
+        **claims: Any,
+    ) -> str:
+        """A logout token of this issuer, for tests of a `bezant.logout_receiver.LogoutReceiver`:
+        post it there as ``logout_token``.
+
+        Args:
+            client_id: Whom it tells.
+            subject: Who was signed in.
+            session_id: In which sign-in: ``sid`` of the ID tokens that the client got.
+            typ: Of the header.
+            key: What signs; the issuer's own by default.
+            claims: Added, or in place of others; those given as None are left out.
+        """
+        good = logout_claims(self.url, client_id, subject, session_id, self.clock())
+        given = {name: value for name, value in {**good, **claims}.items() if value is not None}
+        return encode(key or self.server.keys.signing_key(), typ, given)
 
     def rotate(self) -> str:
         """Sign with a new key from now on. Returns its ``kid``."""

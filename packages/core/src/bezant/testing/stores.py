@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from inspect import isawaitable, iscoroutinefunction
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import Any, ClassVar, ParamSpec, TypeVar, get_args
 
 from bezant.clients import Client, ClientSecret
 from bezant.runtime import MaybeAwaitable, Runtime
@@ -30,13 +30,21 @@ from bezant.stores import (
     Authorization,
     AuthorizationStore,
     ClientStore,
+    Code,
+    CodeKind,
+    CodeStore,
+    Consent,
+    ConsentStore,
     KeyStore,
+    LogoutNotice,
+    LogoutStore,
     Outcome,
     Revocation,
     RevocationKind,
     RevocationStore,
     Rotation,
     StoredKey,
+    Taking,
     ThrottleLimit,
     ThrottleStore,
     UserStore,
@@ -45,9 +53,13 @@ from bezant.users import User
 
 __all__ = [
     "NOW",
+    "PUBLIC_KEY",
     "AuthorizationStoreContract",
     "ClientStoreContract",
+    "CodeStoreContract",
+    "ConsentStoreContract",
     "KeyStoreContract",
+    "LogoutStoreContract",
     "RevocationStoreContract",
     "ThrottleStoreContract",
     "UserStoreContract",
@@ -65,6 +77,13 @@ NOW = 1_800_000_000.5
 AWKWARD = "Ünï \U0001f511 'quoted\" \\ %s {} ; -- trailing "
 """Text that storage must give back as it was: several alphabets, syntax of others, a space at the
 end."""
+
+PUBLIC_KEY = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+}
+"""An Ed25519 key as a JWK (RFC 8037 appendix A.2)."""
 
 
 async def _inline(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -200,6 +219,28 @@ class ClientStoreContract:
             secrets=(ClientSecret("sha256$ee$ff"),),
             active=False,
         ),
+        Client(
+            "browser",
+            grants=frozenset({"authorization_code", "refresh_token"}),
+            auth_method="private_key_jwt",
+            redirect_uris=(
+                "https://app.example.com/callback?next=%2F",
+                "http://127.0.0.1/callback",
+                "com.example.app:/callback",
+            ),
+            post_logout_redirect_uris=("https://app.example.com/bye", "https://app.example.com/"),
+            backchannel_logout_uri="https://app.example.com/logout",
+            first_party=True,
+            jwks={"keys": [{**PUBLIC_KEY, "kid": AWKWARD}]},
+            id_token_signed_response_alg="EdDSA",
+            userinfo_signed_response_alg="ES256",
+        ),
+        Client(
+            "published",
+            grants=frozenset({"client_credentials"}),
+            auth_method="private_key_jwt",
+            jwks_uri="https://app.example.com/jwks.json",
+        ),
     )
 
     async def test_gets_clients_as_they_were_registered(self, store: ClientStore) -> None:
@@ -222,6 +263,8 @@ class AuthorizationStoreContract:
             audience=("https://api.example.com", "with spaces"),
             auth_time=NOW - 3.125,
             address="2001:db8::1%eth0",
+            session_id=_id(),
+            claims='{"userinfo": {"name": {"essential": true}, "\\u00fc": null}}',
         )
         assert await call(store.get, added.id) == added
 
@@ -397,6 +440,27 @@ class AuthorizationStoreContract:
         assert await call(store.list_live, NOW, subject="nobody") == []
         everybody = await call(store.list_live, NOW)
         assert [row for row in everybody if row in (new, elsewhere, somebody, old)]
+
+    async def test_lists_those_of_one_sign_in_whatever_their_state(
+        self, store: AuthorizationStore
+    ) -> None:
+        session_id = _id()
+        live, expired, revoked = [
+            await _added(store, session_id=session_id, client_id=client_id, **ends)
+            for client_id, ends in (
+                ("web", {}),
+                ("shop", {"expires_at": NOW - 10}),
+                ("mail", {"revoked_at": NOW - 10}),
+            )
+        ]
+        await _added(store, session_id=session_id.swapcase(), subject=live.subject)
+        await _added(store, session_id=None, subject=live.subject)
+        moved = await _rotated(store, live, 1, NOW)
+        assert moved.session_id == session_id
+        found = await call(store.list_for_session, session_id)
+        assert sorted(found, key=lambda row: row.client_id) == [revoked, expired, moved]
+        for unknown in (session_id[:-1], f"{session_id} ", "", _id()):
+            assert list(await call(store.list_for_session, unknown)) == []
 
     async def test_purges_what_ended_before(self, store: AuthorizationStore) -> None:
         long_gone = [
@@ -717,3 +781,266 @@ class ThrottleStoreContract:
         for _ in range(2):
             assert await call(store.attempt, "new", NOW, self.limit) == 0.0
         assert await call(store.attempt, "new", NOW, self.limit) == 10.0
+
+
+class CodeStoreContract:
+    """What a `CodeStore` promises."""
+
+    async def test_keeps_a_code_until_it_expires(self, store: CodeStore) -> None:
+        code = await _put(store, value=AWKWARD)
+        for now in (NOW, code.expires_at - 0.25):
+            assert await call(store.peek, code.kind, code.digest, now) == code.value
+        for now in (code.expires_at, code.expires_at + 1):
+            assert await call(store.peek, code.kind, code.digest, now) is None
+            assert not await call(store.replace, code.kind, code.digest, "other", now)
+            assert await call(store.take, code.kind, code.digest, now) == (Taking.UNKNOWN, None)
+        taken = await call(store.take, code.kind, code.digest, code.expires_at - 0.25)
+        assert taken == (Taking.TAKEN, code.value)
+
+    async def test_keeps_long_values(self, store: CodeStore) -> None:
+        code = await _put(store, value="ü" * 100_000)
+        assert await call(store.peek, code.kind, code.digest, NOW) == code.value
+
+    async def test_t10_a_code_is_taken_once(self, store: CodeStore) -> None:
+        code = await _put(store)
+        first = await call(store.take, code.kind, code.digest, NOW)
+        assert first == (Taking.TAKEN, code.value)
+        for _ in range(2):
+            again = await call(store.take, code.kind, code.digest, NOW + 1)
+            assert again == (Taking.SPENT, code.value)
+        assert await call(store.peek, code.kind, code.digest, NOW) == code.value
+        assert not await call(store.put, code)
+        late = await call(store.take, code.kind, code.digest, code.expires_at)
+        assert late == (Taking.UNKNOWN, None)
+
+    async def test_t10_of_many_that_take_a_code_at_once_one_does(self, store: CodeStore) -> None:
+        code = await _put(store)
+        taken = await together(store.take, 50, code.kind, code.digest, NOW)
+        assert Counter(taken) == {(Taking.TAKEN, code.value): 1, (Taking.SPENT, code.value): 49}
+
+    async def test_c07_a_name_is_stored_once(self, store: CodeStore) -> None:
+        code = await _put(store, kind="assertion")
+        other = replace(code, value="other", expires_at=NOW + 1_000)
+        assert not await call(store.put, other)
+        assert await call(store.peek, code.kind, code.digest, NOW) == code.value
+        assert await call(store.peek, code.kind, code.digest, code.expires_at) is None
+
+    async def test_c07_of_many_that_store_a_name_at_once_one_does(self, store: CodeStore) -> None:
+        code = _code(kind="assertion")
+        assert Counter(await together(store.put, 50, code)) == {True: 1, False: 49}
+
+    async def test_keeps_kinds_apart(self, store: CodeStore) -> None:
+        kinds: tuple[CodeKind, ...] = get_args(CodeKind)
+        digest = _digest()
+        for kind in kinds:
+            assert await call(store.put, _code(kind=kind, digest=digest, value=kind))
+        for kind in kinds:
+            taken = await call(store.take, kind, digest, NOW)
+            assert taken == (Taking.TAKEN, kind)
+
+    async def test_finds_none_but_by_the_exact_digest(self, store: CodeStore) -> None:
+        code = await _put(store)
+        for digest in (code.digest.swapcase(), f"{code.digest} ", code.digest[:-1], ""):
+            assert await call(store.peek, code.kind, digest, NOW) is None
+            assert not await call(store.replace, code.kind, digest, "other", NOW)
+            assert await call(store.take, code.kind, digest, NOW) == (Taking.UNKNOWN, None)
+        assert await call(store.take, code.kind, code.digest, NOW) == (Taking.TAKEN, code.value)
+
+    async def test_replaces_the_value_alone(self, store: CodeStore) -> None:
+        code, other = await _put(store), await _put(store)
+        assert await call(store.replace, code.kind, code.digest, AWKWARD, NOW)
+        assert await call(store.peek, code.kind, code.digest, NOW) == AWKWARD
+        assert await call(store.peek, code.kind, code.digest, code.expires_at) is None
+        taken = await call(store.take, code.kind, code.digest, NOW)
+        assert taken == (Taking.TAKEN, AWKWARD)
+        assert await call(store.replace, code.kind, code.digest, "after", NOW)
+        again = await call(store.take, code.kind, code.digest, NOW)
+        assert again == (Taking.SPENT, "after")
+        assert await call(store.peek, other.kind, other.digest, NOW) == other.value
+
+    async def test_purges_the_expired(self, store: CodeStore) -> None:
+        kept = await _put(store, expires_at=NOW + 0.25)
+        spent = await _put(store, expires_at=NOW + 0.25)
+        await call(store.take, spent.kind, spent.digest, NOW)
+        gone = [
+            await _put(store, expires_at=NOW),
+            await _put(store, expires_at=NOW - 1),
+            await _put(store, kind="par", expires_at=NOW - 1),
+        ]
+        await call(store.take, gone[0].kind, gone[0].digest, NOW - 10)
+        assert await call(store.purge, NOW) >= len(gone)
+        for code in gone:
+            assert await call(store.peek, code.kind, code.digest, NOW - 10) is None
+            assert await call(store.put, code)
+        assert await call(store.take, kept.kind, kept.digest, NOW) == (Taking.TAKEN, kept.value)
+        assert await call(store.take, spent.kind, spent.digest, NOW) == (Taking.SPENT, spent.value)
+
+
+def _digest() -> str:
+    """43 characters of base64url, at least one of them a letter that `str.swapcase` changes."""
+    return "a" + secrets.token_urlsafe(32)[1:]
+
+
+def _code(**changes: Any) -> Code:
+    code = Code(kind="code", digest=_digest(), value='{"a": 1}', expires_at=NOW + 60)
+    return replace(code, **changes)
+
+
+async def _put(store: CodeStore, **changes: Any) -> Code:
+    code = _code(**changes)
+    assert await call(store.put, code)
+    return code
+
+
+class ConsentStoreContract:
+    """What a `ConsentStore` promises."""
+
+    async def test_keeps_a_consent_as_it_is(self, store: ConsentStore) -> None:
+        for scopes in (("b", "a", "c"), ()):
+            consent = await _consented(store, client_id=AWKWARD, scopes=scopes)
+            assert await call(store.get, consent.subject, consent.client_id) == consent
+
+    async def test_gets_none_but_by_the_exact_names(self, store: ConsentStore) -> None:
+        consent = await _consented(store)
+        subject, client_id = consent.subject, consent.client_id
+        for names in (
+            (subject.swapcase(), client_id),
+            (f"{subject} ", client_id),
+            (subject, "WEB"),
+            (subject, "we"),
+            (client_id, subject),
+            ("", ""),
+        ):
+            assert await call(store.get, *names) is None
+            assert not await call(store.remove, *names)
+        assert await call(store.get, subject, client_id) == consent
+
+    async def test_a_new_consent_takes_the_place_of_the_old(self, store: ConsentStore) -> None:
+        old = await _consented(store, scopes=("a", "b"))
+        other = await _consented(store, subject=old.subject, client_id="other")
+        new = await _consented(store, subject=old.subject, scopes=("b",), given_at=NOW + 0.25)
+        assert await call(store.get, old.subject, old.client_id) == new
+        assert list(await call(store.list_for_subject, old.subject)) == [other, new]
+
+    async def test_the_same_consent_many_times_at_once_is_one(self, store: ConsentStore) -> None:
+        consent = _a_consent()
+        await together(store.put, 20, consent)
+        assert list(await call(store.list_for_subject, consent.subject)) == [consent]
+
+    async def test_a_consent_is_taken_back_once(self, store: ConsentStore) -> None:
+        consent = await _consented(store)
+        other = await _consented(store, subject=consent.subject, client_id="other")
+        removals = await together(store.remove, 20, consent.subject, consent.client_id)
+        assert Counter(removals) == {True: 1, False: 19}
+        assert await call(store.get, consent.subject, consent.client_id) is None
+        assert list(await call(store.list_for_subject, consent.subject)) == [other]
+
+    async def test_lists_those_of_one_resource_owner_by_client(self, store: ConsentStore) -> None:
+        subject = _id()
+        consents = [
+            await _consented(store, subject=subject, client_id=client_id)
+            for client_id in ("c", "a", "b")
+        ]
+        await _consented(store, subject=subject.swapcase())
+        listed = await call(store.list_for_subject, subject)
+        assert list(listed) == [consents[1], consents[2], consents[0]]
+        assert list(await call(store.list_for_subject, _id())) == []
+
+
+def _a_consent(**changes: Any) -> Consent:
+    consent = Consent(subject=_id(), client_id="web", scopes=("items:read",), given_at=NOW)
+    return replace(consent, **changes)
+
+
+async def _consented(store: ConsentStore, **changes: Any) -> Consent:
+    consent = _a_consent(**changes)
+    await call(store.put, consent)
+    return consent
+
+
+class LogoutStoreContract:
+    """What a `LogoutStore` promises. The fixture ``store`` is empty."""
+
+    async def test_gives_a_notice_that_is_due_and_counts_the_attempt(
+        self, store: LogoutStore
+    ) -> None:
+        notice = _notice(subject=AWKWARD, due_at=NOW)
+        await call(store.add, [notice])
+        assert list(await call(store.claim, NOW - 0.25, NOW + 60, 10)) == []
+        claimed = await call(store.claim, NOW, NOW + 60, 10)
+        assert list(claimed) == [replace(notice, attempts=1, due_at=NOW + 60)]
+
+    async def test_a_notice_that_nobody_settled_is_given_again(self, store: LogoutStore) -> None:
+        notice = _notice(attempts=3)
+        await call(store.add, [notice])
+        await call(store.claim, NOW, NOW + 60, 10)
+        assert list(await call(store.claim, NOW + 59.75, NOW + 90, 10)) == []
+        again = await call(store.claim, NOW + 60, NOW + 120, 10)
+        assert list(again) == [replace(notice, attempts=5, due_at=NOW + 120)]
+
+    async def test_gives_the_longest_due_first_and_no_more_than_asked(
+        self, store: LogoutStore
+    ) -> None:
+        notices = [_notice(due_at=NOW - age) for age in (1, 3, 2, 4)]
+        await call(store.add, notices)
+        first = await call(store.claim, NOW, NOW + 60, 2)
+        assert _names(first) == _names([notices[3], notices[1]])
+        second = await call(store.claim, NOW, NOW + 60, 2)
+        assert _names(second) == _names([notices[0], notices[2]])
+        assert list(await call(store.claim, NOW, NOW + 60, 2)) == []
+
+    async def test_adds_many_at_once(self, store: LogoutStore) -> None:
+        await call(store.add, [])
+        assert list(await call(store.claim, NOW, NOW + 60, 1000)) == []
+        notices = [_notice() for _ in range(100)]
+        await call(store.add, notices)
+        assert _names(await call(store.claim, NOW, NOW + 60, 1000)) == _names(notices)
+
+    async def test_forgets_what_is_done(self, store: LogoutStore) -> None:
+        done, other = _notice(), _notice()
+        await call(store.add, [done, other])
+        await call(store.claim, NOW, NOW + 60, 10)
+        await call(store.done, done.id)
+        await call(store.done, done.id)
+        await call(store.done, _id())
+        assert _names(await call(store.claim, NOW + 60, NOW + 120, 10)) == [other.id]
+
+    async def test_tries_again_when_it_is_told_to(self, store: LogoutStore) -> None:
+        soon, later = _notice(), _notice()
+        await call(store.add, [soon, later])
+        await call(store.claim, NOW, NOW + 60, 10)
+        await call(store.retry, soon.id, NOW + 5)
+        await call(store.retry, later.id, NOW + 500)
+        await call(store.retry, _id(), NOW)
+        assert list(await call(store.claim, NOW + 4.75, NOW + 90, 10)) == []
+        claimed = await call(store.claim, NOW + 5, NOW + 90, 10)
+        assert list(claimed) == [replace(soon, attempts=2, due_at=NOW + 90)]
+        assert _names(await call(store.claim, NOW + 500, NOW + 900, 10)) == _names([soon, later])
+
+    async def test_of_many_senders_at_once_one_gets_each(self, store: LogoutStore) -> None:
+        notices = [_notice(due_at=NOW - age) for age in range(60)]
+        await call(store.add, notices)
+        claims = await together(store.claim, 50, NOW, NOW + 60, 3)
+        given = [notice for claimed in claims for notice in claimed]
+        assert max(len(claimed) for claimed in claims) == 3
+        # A sender may find nothing where another one is at it; what is left is for the next round.
+        while more := await call(store.claim, NOW, NOW + 60, 3):
+            given += more
+        assert _names(given) == _names(notices)
+        assert {notice.attempts for notice in given} == {1}
+
+
+def _notice(**changes: Any) -> LogoutNotice:
+    notice = LogoutNotice(
+        id=_id(),
+        client_id="web",
+        subject=_id(),
+        session_id=_id(),
+        created_at=NOW - 10.25,
+        due_at=NOW - 10.25,
+    )
+    return replace(notice, **changes)
+
+
+def _names(notices: Sequence[LogoutNotice]) -> list[str]:
+    return sorted(notice.id for notice in notices)

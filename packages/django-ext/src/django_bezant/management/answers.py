@@ -11,9 +11,10 @@ import getpass
 import json
 import re
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,7 +25,15 @@ from bezant.administration import Administration
 from bezant.descriptions import visible
 from django_bezant import conf
 
-__all__ = ["Options", "VerbCommand", "add_json", "column", "explained", "read_secret"]
+__all__ = [
+    "Options",
+    "VerbCommand",
+    "add_json",
+    "column",
+    "explained",
+    "json_file",
+    "read_secret",
+]
 
 SHOWN_BY: Final[Mapping[str, str]] = {
     "client": "bezant_client list",
@@ -149,6 +158,18 @@ def add_json(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="Print JSON, and nothing else, on standard output."
     )
+
+
+def json_file(path: str) -> Any:
+    """What a JSON file holds, as an argument's type.
+
+    Raises:
+        ArgumentTypeError: It cannot be read, or holds something else.
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except (OSError, ValueError):
+        raise ArgumentTypeError(f"{path} cannot be read, or holds no JSON") from None
 
 
 def read_secret(what: str) -> str:

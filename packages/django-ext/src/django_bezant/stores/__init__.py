@@ -15,15 +15,21 @@ from django.db import router
 from django_bezant.models import Authorization
 from django_bezant.stores.authorizations import DjangoAuthorizationStore
 from django_bezant.stores.clients import DjangoClientStore
+from django_bezant.stores.codes import DjangoCodeStore
+from django_bezant.stores.consents import DjangoConsentStore
 from django_bezant.stores.database import Database
 from django_bezant.stores.keys import DjangoKeyStore
+from django_bezant.stores.logouts import DjangoLogoutStore
 from django_bezant.stores.revocations import DjangoRevocationStore
 from django_bezant.stores.throttle import DjangoThrottleStore
 
 __all__ = [
     "DjangoAuthorizationStore",
     "DjangoClientStore",
+    "DjangoCodeStore",
+    "DjangoConsentStore",
     "DjangoKeyStore",
+    "DjangoLogoutStore",
     "DjangoRevocationStore",
     "DjangoStores",
     "DjangoThrottleStore",
@@ -42,6 +48,9 @@ class DjangoStores:
     keys: DjangoKeyStore
     revocations: DjangoRevocationStore
     throttle: DjangoThrottleStore
+    codes: DjangoCodeStore
+    consents: DjangoConsentStore
+    logouts: DjangoLogoutStore
 
 
 def django_stores(using: str | None = None) -> DjangoStores:
@@ -64,4 +73,7 @@ def django_stores(using: str | None = None) -> DjangoStores:
         keys=DjangoKeyStore(database),
         revocations=DjangoRevocationStore(database),
         throttle=DjangoThrottleStore(database),
+        codes=DjangoCodeStore(database),
+        consents=DjangoConsentStore(database),
+        logouts=DjangoLogoutStore(database),
     )

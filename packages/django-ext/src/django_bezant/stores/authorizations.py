@@ -33,6 +33,8 @@ FIELDS: Final = (
     "rotated_at",
     "revoked_at",
     "address",
+    "session_id",
+    "claims",
 )
 """The fields of `bezant.stores.Authorization`, in their order."""
 
@@ -139,6 +141,11 @@ class DjangoAuthorizationStore(Store):
         if client_id is not None:
             found = found.filter(client_id=client_id)
         return [row.record for row in found[:limit]]
+
+    @translated
+    def list_for_session(self, session_id: str, /) -> Sequence[Authorization]:
+        """Those of one sign-in, whatever their state."""
+        return [row.record for row in self._rows.filter(session_id=session_id)]
 
     @translated
     def purge(self, before: float, /) -> int:

@@ -46,6 +46,7 @@ class Database:
                 f"{alias!r} is {vendor}, which Bezant's stores do not support; "
                 "use sqlite or postgresql",
             )
+        self.vendor: str = vendor
 
     def of(self, model: type[models.Model]) -> Any:
         """The rows of a model here."""

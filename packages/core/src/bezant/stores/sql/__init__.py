@@ -14,9 +14,12 @@ from typing import Generic, Literal, TypeVar, overload
 
 from bezant.stores.sql.authorizations import SQLAuthorizationStore
 from bezant.stores.sql.clients import SQLClientStore
+from bezant.stores.sql.codes import SQLCodeStore
+from bezant.stores.sql.consents import SQLConsentStore
 from bezant.stores.sql.database import AsyncDatabase, Database, SyncDatabase
 from bezant.stores.sql.engines import DatabaseURL
 from bezant.stores.sql.keys import SQLKeyStore
+from bezant.stores.sql.logouts import SQLLogoutStore
 from bezant.stores.sql.prepared import Prepared
 from bezant.stores.sql.revocations import SQLRevocationStore
 from bezant.stores.sql.schema import metadata
@@ -30,7 +33,10 @@ __all__ = [
     "Prepared",
     "SQLAuthorizationStore",
     "SQLClientStore",
+    "SQLCodeStore",
+    "SQLConsentStore",
     "SQLKeyStore",
+    "SQLLogoutStore",
     "SQLRevocationStore",
     "SQLStores",
     "SQLThrottleStore",
@@ -60,6 +66,9 @@ class SQLStores(Generic[D]):
         self.keys: SQLKeyStore = SQLKeyStore(database)
         self.revocations: SQLRevocationStore = SQLRevocationStore(database)
         self.throttle: SQLThrottleStore = SQLThrottleStore(database)
+        self.codes: SQLCodeStore = SQLCodeStore(database)
+        self.consents: SQLConsentStore = SQLConsentStore(database)
+        self.logouts: SQLLogoutStore = SQLLogoutStore(database)
 
     @overload
     @staticmethod

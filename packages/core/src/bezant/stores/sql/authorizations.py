@@ -47,6 +47,8 @@ COLUMNS = (
     c.rotated_at,
     c.revoked_at,
     c.address,
+    c.session_id,
+    c.claims,
 )
 """The fields of `Authorization`, in their order."""
 
@@ -96,6 +98,8 @@ LIST = {
     (True, True): Prepared(LIVE.where(c.subject == SUBJECT, c.client_id == CLIENT_ID)),
 }
 
+FOR_SESSION = Prepared(select(*COLUMNS).where(c.session_id == bindparam("session_id")))
+
 DUE = select(c.id).where(c.sweep_at < BEFORE).order_by(c.sweep_at).limit(STEP)
 PURGE = Prepared(delete(table).where(c.id.in_(DUE), _ended_before(BEFORE)))
 POSTPONE = Prepared(
@@ -125,6 +129,8 @@ def add(connection: Connection, authorization: Authorization, /) -> None:
         rotated_at=authorization.rotated_at,
         revoked_at=authorization.revoked_at,
         address=authorization.address,
+        session_id=authorization.session_id,
+        claims=authorization.claims,
         sweep_at=_end(authorization),
     )
 
@@ -204,6 +210,12 @@ def list_live(
     return [_authorization(row) for row in statement.rows(connection, now=now, most=limit, **given)]
 
 
+@reads
+def list_for_session(connection: Connection, session_id: str, /) -> Sequence[Authorization]:
+    """Those of one sign-in, whatever their state."""
+    return [_authorization(row) for row in FOR_SESSION.rows(connection, session_id=session_id)]
+
+
 def purge(connection: Connection, before: float, /) -> Swept:
     """Forget those that ended (revoked or expired) before a time. Returns how many."""
     forgotten = PURGE.count(connection, before=before)
@@ -222,6 +234,7 @@ class SQLAuthorizationStore(Store):
     revoke_for_client: Verb[[str, float], int] = Verb(revoke_for_client)
     # Its last parameters may be named, which the type of a Verb cannot say.
     list_live: Verb[..., Sequence[Authorization]] = Verb(list_live)
+    list_for_session: Verb[[str], Sequence[Authorization]] = Verb(list_for_session)
     purge: Sweep = Sweep(purge)
 
 

@@ -78,6 +78,14 @@ def _fields(client: Client) -> dict[str, Any]:
         "introspect": client.introspect,
         "access_token_ttl": client.access_token_ttl,
         "refresh_retry_window": client.refresh_retry_window,
+        "redirect_uris": json.dumps(client.redirect_uris),
+        "post_logout_redirect_uris": json.dumps(client.post_logout_redirect_uris),
+        "backchannel_logout_uri": client.backchannel_logout_uri,
+        "first_party": client.first_party,
+        "jwks": None if client.jwks is None else json.dumps(client.jwks),
+        "jwks_uri": client.jwks_uri,
+        "id_token_signed_response_alg": client.id_token_signed_response_alg,
+        "userinfo_signed_response_alg": client.userinfo_signed_response_alg,
     }
 
 
@@ -94,6 +102,14 @@ def _client(row: Row) -> Client:
         introspect,
         ttl,
         window,
+        redirect_uris,
+        post_logout_redirect_uris,
+        backchannel_logout_uri,
+        first_party,
+        jwks,
+        jwks_uri,
+        id_token_alg,
+        userinfo_alg,
     ) = row
     return Client(
         client_id,
@@ -109,4 +125,12 @@ def _client(row: Row) -> Client:
         introspect=bool(introspect),
         access_token_ttl=ttl,
         refresh_retry_window=window,
+        redirect_uris=tuple(json.loads(redirect_uris)),
+        post_logout_redirect_uris=tuple(json.loads(post_logout_redirect_uris)),
+        backchannel_logout_uri=backchannel_logout_uri,
+        first_party=bool(first_party),
+        jwks=None if jwks is None else json.loads(jwks),
+        jwks_uri=jwks_uri,
+        id_token_signed_response_alg=id_token_alg,
+        userinfo_signed_response_alg=userinfo_alg,
     )

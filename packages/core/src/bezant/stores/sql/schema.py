@@ -2,6 +2,9 @@
 
 Only types that every driver hands over as Python values without conversion: times are floating
 point seconds since the epoch, lists are JSON text. Everything compared is compared exactly.
+
+Columns that came after the first version have a default in the database, so that processes of the
+version before go on while a new one is rolled out.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
@@ -31,7 +35,10 @@ __all__ = [
     "attempts",
     "authorizations",
     "clients",
+    "codes",
+    "consents",
     "keys",
+    "logouts",
     "metadata",
     "revocations",
 ]
@@ -62,6 +69,14 @@ clients: Table = Table(
     Column("introspect", Boolean, nullable=False),
     Column("access_token_ttl", Integer),
     Column("refresh_retry_window", Integer),
+    Column("redirect_uris", Text, nullable=False, server_default="[]"),
+    Column("post_logout_redirect_uris", Text, nullable=False, server_default="[]"),
+    Column("backchannel_logout_uri", Text),
+    Column("first_party", Boolean, nullable=False, server_default=false()),
+    Column("jwks", Text),
+    Column("jwks_uri", Text),
+    Column("id_token_signed_response_alg", String(32), nullable=False, server_default="RS256"),
+    Column("userinfo_signed_response_alg", String(32)),
 )
 
 authorizations: Table = Table(
@@ -84,6 +99,8 @@ authorizations: Table = Table(
     # refresh moves the end and leaves this alone, so that no index changes when a generation does;
     # a purge that finds the row alive sets it anew.
     Column("sweep_at", Double, nullable=False),
+    Column("session_id", String(255)),
+    Column("claims", Text, nullable=False, server_default=""),
     # The id is random, so one tree holding the row is half the pages to write of an index beside a
     # heap.
     sqlite_with_rowid=False,
@@ -95,6 +112,13 @@ Index(None, authorizations.c.subject, authorizations.c.created_at)
 Index(None, authorizations.c.client_id, authorizations.c.created_at)
 Index(None, authorizations.c.created_at)
 Index(None, authorizations.c.sweep_at)
+# Most authorizations are given without a browser, or end without one.
+Index(
+    None,
+    authorizations.c.session_id,
+    sqlite_where=authorizations.c.session_id.is_not(None),
+    postgresql_where=authorizations.c.session_id.is_not(None),
+)
 
 keys: Table = Table(
     "bezant_keys",
@@ -136,3 +160,37 @@ allowances: Table = Table(
     Column("credits", BigInteger, nullable=False),
     Column("expires_at", Double, nullable=False, index=True),
 )
+
+codes: Table = Table(
+    "bezant_codes",
+    metadata,
+    Column("kind", String(16), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("taken", Boolean, nullable=False),
+    PrimaryKeyConstraint("kind", "digest"),
+)
+
+consents: Table = Table(
+    "bezant_consents",
+    metadata,
+    Column("subject", String(255), nullable=False),
+    Column("client_id", String(255), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("given_at", Double, nullable=False),
+    PrimaryKeyConstraint("subject", "client_id"),
+)
+
+logouts: Table = Table(
+    "bezant_logouts",
+    metadata,
+    Column("id", String(22), primary_key=True),
+    Column("client_id", String(255), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("session_id", String(255), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("due_at", Double, nullable=False),
+)
+Index(None, logouts.c.due_at, logouts.c.id)

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from bezant.advice import PASSWORD_GRANT
-from bezant.clients import AUTH_METHODS, Client, ClientSecret, new_secret
+from bezant.clients import (
+    AUTH_METHODS,
+    ID_TOKEN_ALGORITHMS,
+    SECRET_METHODS,
+    Client,
+    ClientSecret,
+    new_secret,
+)
 from bezant.descriptions import describe_client
-from django_bezant.management.answers import Options, VerbCommand, column, read_secret
+from django_bezant.management.answers import (
+    Options,
+    VerbCommand,
+    column,
+    json_file,
+    read_secret,
+)
 
 __all__ = ["Command"]
 
@@ -19,9 +32,11 @@ class Command(VerbCommand):
         add = self.verb("add", self.add)
         add.add_argument("client", metavar="CLIENT", help="The client's id.")
         for name, metavar, text in (
-            ("grant", "GRANT", "password, refresh_token or client_credentials; repeatable."),
+            ("grant", "GRANT", "authorization_code, refresh_token, password ...; repeatable."),
             ("scope", "SCOPE", "A scope it may get; repeatable."),
             ("audience", "API", "An API that its tokens are for; repeatable."),
+            ("redirect-uri", "URI", "Where people come back to, signed in; repeatable."),
+            ("post-logout-uri", "URI", "Where people may go after a logout; repeatable."),
         ):
             add.add_argument(f"--{name}", action="append", default=[], metavar=metavar, help=text)
         add.add_argument(
@@ -29,6 +44,32 @@ class Command(VerbCommand):
             choices=AUTH_METHODS,
             default=AUTH_METHODS[0],
             help="How it proves who it is; none for a browser or mobile app. Default: %(default)s.",
+        )
+        add.add_argument(
+            "--backchannel-logout-uri", metavar="URI", help="Where it is told of logouts."
+        )
+        add.add_argument(
+            "--first-party",
+            action="store_true",
+            help="It is yours: people are not asked for consent.",
+        )
+        add.add_argument(
+            "--jwks",
+            type=json_file,
+            metavar="FILE",
+            help="Its public keys for private_key_jwt, a JWK Set.",
+        )
+        add.add_argument("--jwks-uri", metavar="URI", help="Where it publishes them instead.")
+        add.add_argument(
+            "--id-token-alg",
+            choices=ID_TOKEN_ALGORITHMS,
+            default=ID_TOKEN_ALGORITHMS[0],
+            help="What its ID tokens are signed with. Default: %(default)s.",
+        )
+        add.add_argument(
+            "--userinfo-alg",
+            choices=ID_TOKEN_ALGORITHMS,
+            help="The same for UserInfo, which is plain JSON without it.",
         )
         add.add_argument("--secret-stdin", action="store_true", help=STDIN)
         add.add_argument("--name", default="", help="What to call it before people.")
@@ -61,9 +102,9 @@ class Command(VerbCommand):
 
     def add(self, options: Options) -> None:
         """Register a client. A secret that is made here is shown once."""
-        at, public = self.at, options["auth_method"] == "none"
-        given = read_secret("secret") if options["secret_stdin"] and not public else None
-        made = new_secret() if given is None and not public else None
+        at, by_secret = self.at, options["auth_method"] in SECRET_METHODS
+        given = read_secret("secret") if options["secret_stdin"] and by_secret else None
+        made = new_secret() if given is None and by_secret else None
         secret = given or made
         client = Client(
             options["client"],
@@ -76,6 +117,14 @@ class Command(VerbCommand):
             introspect=options["introspect"],
             access_token_ttl=options["access_token_ttl"],
             refresh_retry_window=options["refresh_retry_window"],
+            redirect_uris=tuple(dict.fromkeys(options["redirect_uri"])),
+            post_logout_redirect_uris=tuple(dict.fromkeys(options["post_logout_uri"])),
+            backchannel_logout_uri=options["backchannel_logout_uri"],
+            first_party=options["first_party"],
+            jwks=options["jwks"],
+            jwks_uri=options["jwks_uri"],
+            id_token_signed_response_alg=options["id_token_alg"],
+            userinfo_signed_response_alg=options["userinfo_alg"],
         )
         at.add_client(client)
         if "password" in client.grants:
