@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
+from bezant.events import TokenRefreshed
 from tests.api import (
     AUTHORIZE,
     CHALLENGE,
@@ -682,6 +683,7 @@ def test_a_refreshed_token_is_for_fewer_resources_or_the_same(api: Api, world: W
     wrong = api.refresh(refresh, "app", resource="https://unknown.example.com")
     assert wrong.json()["error"] == "invalid_target"
     # A wrong resource costs nothing, and narrowing is for once.
+    assert len(world.seen(TokenRefreshed)) == 1
     assert audience_of(api.refresh(refresh, "app")) == [API, OTHER_API]
 
 

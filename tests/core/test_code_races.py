@@ -14,15 +14,16 @@ import pytest
 
 from bezant.errors import InvalidRequest, InvalidToken, StoreUnavailable
 from bezant.events import CodeReplayed, TokenIssued
-from bezant.runtime import SYNC
+from bezant.runtime import SYNC, run_sync
 from tests.api import Api, answer_of, client_refusal, error_page_of
 from tests.harness.bare import App
-from tests.world import World, make_world, quick_keys
+from tests.world import T, World, make_world, quick_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
-    from bezant.http import Response
+    from bezant import AuthorizationServer
+    from bezant.http import Request, Response
 
 REFUSED = (400, "invalid_grant")
 
@@ -41,8 +42,8 @@ class Between:
         return _Wrapped(self, store)
 
     def during(
-        self, flow: Callable[[], Response], at: int, late: bool, act: Callable[[], object]
-    ) -> tuple[Response, Any]:
+        self, flow: Callable[[], T], at: int, late: bool, act: Callable[[], object]
+    ) -> tuple[T, Any]:
         """The answer of a flow, and what came of something done at one of its calls."""
         self._calls, self._at, self._late, self._act = 0, at, late, act
         self._result = None
@@ -260,6 +261,44 @@ def test_t13_t14_what_ends_during_a_redemption_stays_ended(
         else:
             assert client_refusal(answer) == REFUSED
     assert 400 in statuses
+
+
+class Elsewhere:
+    """Another process, as an application."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def send(self, path: str, request: Request, /) -> Response:
+        def answer(server: AuthorizationServer) -> Coroutine[Any, Any, Response]:
+            (endpoint,) = [each for each in server.endpoints if each.path == path]
+            return endpoint.handler(request, SYNC)
+
+        return self._world.elsewhere(answer)
+
+
+@moment
+@pytest.mark.parametrize("kind", ["subject", "client"])
+def test_t13_t14_what_is_redeemed_during_a_revocation_ends_with_it(kind: str, late: bool) -> None:
+    """Another process redeems, between the two steps of a revocation."""
+    for world, api, between, at in trials():
+        code = api.code()
+        redeem = partial(Api(Elsewhere(world)).redeem, code)  # type: ignore[arg-type]
+        known = world.server.authorizations
+        if kind == "subject":
+            step = partial(known.revoke_for_subject, "user-alice", now=world.clock(), runtime=SYNC)
+        else:
+            step = partial(known.revoke_for_client, "portal", now=world.clock(), runtime=SYNC)
+        _, answer = between.during(partial(_run, step), at, late, redeem)
+        assert live(world) == 0
+        if answer is not None and answer.status == 200:
+            assert not is_active(world, answer.json()["access_token"])
+            refresh = answer.json()["refresh_token"]
+            assert client_refusal(api.refresh(refresh, "portal")) == REFUSED
+
+
+def _run(step: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    return run_sync(step())
 
 
 # ---- what fails ------------------------------------------------------------------------------
