@@ -136,6 +136,20 @@ async def test_a_clone_with_another_token_is_another_request(
         assert await answer.json() == "mallory"
 
 
+async def test_a_clone_with_the_same_token_comes_from_the_same_person(
+    app: web.Application, bezant: Bezant, tokens: TokenFactory
+) -> None:
+    @optional
+    async def pass_on(request: web.Request) -> web.StreamResponse:
+        clone = request.clone(headers={**request.headers, "X-Request-ID": "1"})
+        return web.json_response(principal(clone).subject)
+
+    app.router.add_get("/", pass_on)
+    async with client(app) as http:
+        answer = await http.get("/", headers=bearer(tokens.mint()))
+        assert await answer.json() == "alice"
+
+
 async def test_a_refusal_names_the_scopes_of_all_that_stand_on_a_handler(
     app: web.Application, bezant: Bezant, tokens: TokenFactory
 ) -> None:

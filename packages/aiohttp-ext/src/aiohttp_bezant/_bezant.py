@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -55,11 +55,12 @@ class Bezant:
             OAuthError: It carries bad ones, or nobody can tell now.
         """
         headers = request.headers
+        who: Principal | None
         # Looked for without a KeyError, which would be the dearest part of a hit in the cache.
         if self._key in iter(request):
             known, who = request[self._key]
-            if _alike(known, headers):
-                return cast("Principal | None", who)
+            if known is headers or _alike(known, headers):
+                return who
         authorization = headers.getall("Authorization", ())
         who = await self.guard.authenticate_if_present(authorization, RUNTIME)
         request[self._key] = headers, who
@@ -76,17 +77,20 @@ class Bezant:
         Raises:
             RuntimeError: Nobody has asked it.
         """
+        who: Principal | None
         known, who = request.get(self._key, (None, None))
-        if known is None or not _alike(known, request.headers):
+        headers = request.headers
+        if known is not headers and (known is None or not _alike(known, headers)):
             raise RuntimeError("put @require(...) or @optional on this handler")
-        return cast("Principal | None", who)
+        return who
 
 
 def _alike(known: Any, headers: Any) -> bool:
-    # A clone has the same state, and maybe another token.
-    return known is headers or known.getall("Authorization", ()) == headers.getall(
-        "Authorization", ()
-    )
+    """Whether two requests carry the same credentials: a clone has the same state as what it was
+    made from, and maybe another token.
+    """
+    alike: bool = known.getall("Authorization", ()) == headers.getall("Authorization", ())
+    return alike
 
 
 BEZANT: Final = web.AppKey("BEZANT", Bezant)

@@ -261,25 +261,25 @@ class TokenVerifier(Verifier):
         """
         now, cache = self.clock(), self._cache
         if cache is None:
-            principal = self._verify(token, now)[0]
+            principal, _ = self._verify(token, now)
         else:
             # Keyed by digest: the cache holds no token that a memory dump could give away.
             sent = token[: self.profile.max_size + 1].encode("utf-8", "surrogatepass")
             name = sha256(sent).digest()
             entry = cache.get(name)
             # Verified once is enough, unless the token or its key has died since.
-            if entry is None or now >= entry[2] or not self._keys.holds(entry[1]):
-                entry = self._verify(token, now)
-                cache.put(name, entry)
-            principal = entry[0]
+            if entry is not None and now < entry[2] and self._keys.holds(entry[1]):
+                principal = entry[0]
+            else:
+                principal, key = self._verify(token, now)
+                cache.put(name, (principal, key, principal.expires_at + self.profile.leeway))
         if self._revocations is not None and self._revocations.revokes(principal):
             raise _revoked()
         return principal
 
-    def _verify(self, token: str, now: float) -> _Entry:
+    def _verify(self, token: str, now: float) -> tuple[Principal, Key]:
         claims, key = decode(token, self.profile, self._keys, now)
-        principal = Principal.from_claims(claims)
-        return principal, key, principal.expires_at + self.profile.leeway
+        return Principal.from_claims(claims), key
 
 
 def _revoked() -> InvalidToken:
