@@ -979,7 +979,7 @@ def issuer() -> Iterator[FakeIssuer]:
 def test_a_provider_that_is_broken_signs_nobody_in(
     issuer: FakeIssuer, browser: str, fault: Any, path: str
 ) -> None:
-    timeout = 0.2 if fault in {"slow", "dripping"} else 3.0
+    timeout = 1.0 if fault in {"slow", "dripping"} else 3.0
     party = RelyingParty(
         UpstreamProvider(name="org", issuer=issuer.url, client_id="app"),
         Codes(MemoryCodeStore()),

@@ -226,6 +226,7 @@ def test_s06_no_script_reads_a_cookie(page: Page, where: World, person: Person) 
 
 def test_signing_in_needs_no_mouse(page: Page, where: World, person: Person) -> None:
     page.goto(where.shop + "/login")
+    page.locator("input[name=username]:focus").wait_for()  # without a click
     page.keyboard.type(person.name)
     page.keyboard.press("Tab")
     page.keyboard.type(person.password)

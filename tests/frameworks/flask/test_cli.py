@@ -104,6 +104,22 @@ def test_clients(shop: Shop) -> None:
     assert "no client" in shop.run("clients", "disable", "nobody", exit_code=1)
 
 
+def test_a_client_for_browsers(shop: Shop) -> None:
+    uris = ("--redirect-uri", "https://a.example/cb", "--redirect-uri", "https://b.example/cb")
+    more = ("--post-logout-uri", "https://a.example/", "--first-party")
+    told = ("--backchannel-logout-uri", "https://a.example/told")
+    shop.run("clients", "add", "site", "--grant", "authorization_code", *uris, *more, *told)
+    site = shop.stores.clients.get("site")
+    assert site.redirect_uris == ("https://a.example/cb", "https://b.example/cb")
+    assert site.post_logout_redirect_uris == ("https://a.example/",)
+    assert site.backchannel_logout_uri == "https://a.example/told"
+    assert site.first_party
+
+    keys = ("--auth-method", "private_key_jwt", "--jwks-uri", "https://a.example/jwks")
+    assert "secret" not in shop.run("clients", "add", "robot", "--grant", "password", *keys)
+    assert shop.stores.clients.get("robot").jwks_uri == "https://a.example/jwks"
+
+
 def test_an_old_secret_ends(shop: Shop) -> None:
     secret = shop.run("clients", "add", "robot", "--grant", "client_credentials").split()[-1]
     shop.run("clients", "rotate-secret", "robot", "--overlap", "60")

@@ -56,8 +56,8 @@ class InteractionConfig:
     select_account_url: str | None = None
     """Lets a person choose whom to be; ``login_url`` when there is none."""
     logout_url: str | None = None
-    """Ends the application's own session, and tells `Interactions.logout`. None: there is no logout
-    endpoint."""
+    """Ends the application's own session, tells `Logouts.end`, and goes on with `Logouts.finish`.
+    None: there is no logout endpoint."""
     sign_in: SignInCallable
     """Says who is signed in in the browser that a request comes from."""
     error_page: Callable[[OAuthError, Request], Response] | None = None

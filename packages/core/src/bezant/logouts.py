@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from bezant.authorization_response import see_other
 from bezant.authorizations import Authorizations
@@ -113,7 +113,7 @@ class Logouts:
         if uri is None or client is None or uri not in client.post_logout_redirect_uris:
             return None
         if waiting.state is not None:
-            separator = "&" if urlsplit(uri).query else "?"
+            separator = "&" if "?" in uri else "?"
             uri += separator + urlencode({"state": waiting.state})
         return see_other(uri)
 

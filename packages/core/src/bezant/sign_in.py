@@ -26,8 +26,8 @@ class SignIn:
     """When the resource owner last proved who they are, in seconds since the epoch; with its
     fraction, so that it can be told from a request that came just after."""
     session_id: str
-    """``sid``: the application's name for this sign-in, random, another one after each login; never
-    the secret in a cookie."""
+    """``sid``: the application's name for this sign-in, random, and never the secret in a cookie.
+    Somebody who proves again who they are may keep it."""
     acr: str | None = None
     """How well the resource owner was authenticated (OpenID Connect Core section 2)."""
     amr: tuple[str, ...] = ()

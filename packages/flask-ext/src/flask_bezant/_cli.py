@@ -15,7 +15,7 @@ from flask.cli import AppGroup
 
 from bezant import BezantError, Client, ClientSecret
 from bezant.administration import Administration
-from bezant.clients import AUTH_METHODS, new_secret
+from bezant.clients import AUTH_METHODS, SECRET_METHODS, new_secret
 from bezant.descriptions import moment
 from bezant.inspection import inspect
 from bezant.runtime import SYNC, run_sync
@@ -118,6 +118,11 @@ def list_clients() -> None:
 @click.option("--scope", multiple=True, help="A scope it may get; repeatable.")
 @click.option("--audience", multiple=True, help="An API that its tokens are for; repeatable.")
 @click.option("--auth-method", type=click.Choice(AUTH_METHODS), default=AUTH_METHODS[0])
+@click.option("--redirect-uri", multiple=True, help="Where people may be sent back to; repeatable.")
+@click.option("--post-logout-uri", multiple=True, help="The same after a logout; repeatable.")
+@click.option("--backchannel-logout-uri", help="Where it is told of logouts.")
+@click.option("--jwks-uri", help="Where its keys are published, for private_key_jwt.")
+@click.option("--first-party", is_flag=True, help="Ask nobody for consent.")
 @click.option("--name", default="", help="What to call it before people.")
 def add_client(
     client_id: str,
@@ -125,10 +130,15 @@ def add_client(
     scope: Sequence[str],
     audience: Sequence[str],
     auth_method: str,
+    redirect_uri: tuple[str, ...],
+    post_logout_uri: tuple[str, ...],
+    backchannel_logout_uri: str | None,
+    jwks_uri: str | None,
+    first_party: bool,
     name: str,
 ) -> None:
-    """Register a client. Its secret is shown once; with the method "none" it has none."""
-    secret = None if auth_method == "none" else new_secret()
+    """Register a client. Its secret, if its method has one, is shown once."""
+    secret = new_secret() if auth_method in SECRET_METHODS else None
     client = Client(
         client_id,
         grants=frozenset(grant),
@@ -136,6 +146,11 @@ def add_client(
         audience=tuple(dict.fromkeys(audience)),
         auth_method=auth_method,
         secrets=() if secret is None else (ClientSecret.of(secret),),
+        redirect_uris=redirect_uri,
+        post_logout_redirect_uris=post_logout_uri,
+        backchannel_logout_uri=backchannel_logout_uri,
+        jwks_uri=jwks_uri,
+        first_party=first_party,
         name=name,
     )
     _administration().add_client(client)
