@@ -291,6 +291,10 @@ MODULES: Final[dict[str, dict[str, str]]] = {
         "oidcc-refresh-token": "A refresh tells of the same sign-in, and is one client's",
         "oidcc-ensure-request-with-valid-pkce-succeeds": "PKCE",
     },
+    "Form Post OP": {
+        "oidcc-server, response_mode=form_post": "The Basic plan's answers, by a form that submits "
+        "itself",
+    },
     "Config OP and Dynamic OP": {
         "oidcc-discovery-endpoint-verification": "Metadata: whole, exact, and true",
         "oidcc-server-rotate-keys": "Keys rotate under the clients' feet",
@@ -404,6 +408,7 @@ ATTACKS: Final[dict[str, dict[str, str]]] = {
         "S13": "A name that is used again",
     },
     "Refresh tokens": {
+        "R01": "One token by many at once, in many processes",
         "R02": "Reuse of a spent token",
         "R03": "The first token again after three rotations in one second",
         "R04": "Reuse after a restart",
@@ -438,6 +443,7 @@ ATTACKS: Final[dict[str, dict[str, str]]] = {
         "B04": "Finding out which accounts exist, by answer or work",
         "B05": "Keeping the owner out",
         "B06": "Right logins while under attack",
+        "B07": "Counters after a restart, after the loss of Redis, of other processes",
         "B08": "More logins than there is room for",
     },
     "Introspection and revocation": {

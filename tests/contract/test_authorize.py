@@ -518,6 +518,7 @@ def test_the_query_of_an_address_stays(api: Api, world: World) -> None:
 
 @rfc("9207", "2")
 @rfc("9700", "4.16")
+@pytest.mark.openid("oidcc-server, response_mode=form_post")
 def test_a09_a18_an_answer_by_form(api: Api, world: World) -> None:
     evil = '"><script>alert(1)</script>\r\n&amp;\u72b6'
     changes = {"response_mode": "form_post", "state": evil}

@@ -344,7 +344,7 @@ def test_the_database_is_purged_from_time_to_time(
     assert len(purges) > 1
 
 
-def test_login_attempts_are_counted_in_redis_for_all_nodes(
+def test_b07_login_attempts_are_counted_in_redis_for_all_nodes(
     installed: Settings, valkey_url: str
 ) -> None:
     furnish(installed)
@@ -365,7 +365,7 @@ def test_login_attempts_are_counted_in_redis_for_all_nodes(
     engine.dispose()
 
 
-def test_without_redis_nobody_signs_in_but_all_else_goes_on(installed: Settings) -> None:
+def test_b07_without_redis_nobody_signs_in_but_all_else_goes_on(installed: Settings) -> None:
     furnish(installed)
     with serving(installed) as client:
         tokens = sign_in(client)
@@ -381,6 +381,18 @@ def test_a_url_that_is_none_is_told(installed: Settings) -> None:
     with pytest.raises(ConfigurationError, match=r"^BEZANT_REDIS_URL: write it like") as refused:
         create_app(settings, open_ring(settings, lambda _: None))
     assert "canary" not in str(refused.value)
+
+
+def test_b07_a_restart_forgets_no_login_attempts(installed: Settings) -> None:
+    furnish(installed)
+    wrong = {"grant_type": "password", "username": "alice", "password": "wrong password"}
+    statuses = []
+    for attempts in (6, 5):
+        with serving(installed) as client:
+            for _ in range(attempts):
+                answer = client.post("/oauth/token", data=wrong, auth=BASIC)
+                statuses.append(answer.status_code)
+    assert statuses == [400] * 10 + [429]
 
 
 def test_without_redis_py_it_says_what_to_install(

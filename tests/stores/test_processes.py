@@ -55,7 +55,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_many_refreshes_in_many_processes_make_one_generation(url: str) -> None:
+def test_r01_many_refreshes_in_many_processes_make_one_generation(url: str) -> None:
     id_ = secrets.token_urlsafe(16)
     add(url, id_)
     with ExitStack() as stack:
