@@ -45,11 +45,6 @@ class Background:
         self._thread: Thread | None = None
         self._hurried = self._working = False
 
-    @property
-    def busy(self) -> bool:
-        """Whether a round is going on, or is about to."""
-        return self._hurried or self._working
-
     def start(self) -> None:
         """Start the thread, unless it runs."""
         with self._changed:
@@ -72,6 +67,15 @@ class Background:
                 self._hurried = True
                 self._changed.notify_all()
         return future
+
+    def going_on(self) -> Future[None] | None:
+        """Done when the round has ended that is going on, or is about to; None when none is."""
+        with self._changed:
+            if not (self._hurried or self._working):
+                return None
+            future: Future[None] = Future()
+            self._waiting.append(future)
+            return future
 
     def close(self, timeout: float = 5.0) -> None:
         """End the thread after the round that it is in.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from concurrent.futures import Future
 from random import SystemRandom
 from threading import Lock
 from time import monotonic
@@ -165,10 +166,11 @@ class RemoteIssuer(Source):
         with self._looking:
             if self._timer() - self._looked >= self._cool_down:
                 self._looked = self._timer()
-            elif self._keys_failures > 0 or not self._keys_thread.busy:
-                # Nobody waits for an issuer that is away. Perhaps they have come meanwhile.
-                return self._keys_read > self._looked
-            look = self._keys_thread.round()
+                look: Future[None] | None = self._keys_thread.round()
+            else:  # nobody waits for an issuer that is away
+                look = None if self._keys_failures > 0 else self._keys_thread.going_on()
+        if look is None:
+            return self._keys_read > self._looked  # perhaps they have come meanwhile
         await runtime.wait(look)
         return True
 
