@@ -59,7 +59,6 @@ CELLS = [
     ("django", "5.2", "3.11", ["django~=5.2.19"]),
     ("django", "5.2", "3.13", ["django~=5.2.19"]),
     ("django", "6.0", "3.12", ["django~=6.0.0"]),
-    ("django", "6.1", "3.12", ["django~=6.1.0"]),
     ("django", "6.1", "3.13", ["django~=6.1.0"]),
     ("django", "newest", "3.14", []),
     ("django", "newest", "3.15", []),
@@ -70,6 +69,7 @@ CELLS = [
     ("aiohttp", "newest", "3.14", []),
     ("aiohttp", "newest", "3.15", []),
 ]
+IN_WHEELS = ["authorize", "discovery", "protect", "token_endpoint"]
 FRAMEWORKS = [f"--framework={name}" for name in ("fastapi", "flask", "django", "aiohttp")]
 PYTHONS = sorted({python for _, _, python, _ in CELLS})
 
@@ -170,7 +170,9 @@ def build(session: nox.Session) -> None:
     session.install("--quiet", "--no-deps", *wheels)
     session.run("uv", "pip", "check")
     session.env["BEZANT_DIST"] = str(dist)
-    pytest(session, *FRAMEWORKS, "tests/packaging", "tests/core", "tests/contract")
+    # The whole contract is for the cells: the same sources, which is what is looked at here.
+    contract = [f"tests/contract/test_{name}.py" for name in IN_WHEELS]
+    pytest(session, *FRAMEWORKS, "tests/packaging", "tests/core", *contract)
 
 
 @nox.session(tags=SUITE, python="3.11")
