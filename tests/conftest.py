@@ -40,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help=f"run the contract in this one ({', '.join(HARNESSES)}), not in all that are there",
     )
+    parser.addoption(
+        "--stores",
+        choices=["def", "async-def"],
+        help="run it with stores of this kind alone, in frameworks that take either",
+    )
 
 
 def harnesses_of(name: str) -> list[str]:
@@ -67,7 +72,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "framework" in metafunc.fixturenames:
         metafunc.parametrize("framework", chosen)
     if "harness" in metafunc.fixturenames:
-        variants = [(name, kind) for name in chosen for kind in HARNESSES[name].stores]
+        wanted = metafunc.config.getoption("--stores")
+        variants = [
+            (name, kind)
+            for name in chosen
+            for kind in HARNESSES[name].stores
+            if wanted in {None, kind} or wanted not in HARNESSES[name].stores
+        ]
         ids = ["-".join(filter(None, variant)) for variant in variants]
         metafunc.parametrize("harness", variants, ids=ids)
 
