@@ -114,7 +114,6 @@ def test_these_are_the_algorithms_that_are_advertised(world: World) -> None:
         {"kid": ES256.kid},
         {"typ": "jwt", "kid": ES256.kid},
     ],
-    ids=str,
 )
 def test_headers_that_clients_send(world: World, header: dict[str, Any]) -> None:
     assert ask(world, assertion(world, header=header)) == TAKEN
@@ -457,7 +456,6 @@ def test_keys_belong_to_the_client_that_publishes_them(following: Following) -> 
         ({"jwks": None, "jwks_uri": KEYS_URL + "#k"}, "fragment"),
         ({"jwks": None, "jwks_uri": "https://u:p@robot.example.com/k"}, "credentials"),
     ],
-    ids=lambda value: str(value)[:60],
 )
 def test_k03_k05_x05_keys_that_cannot_be_registered(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem) as caught:

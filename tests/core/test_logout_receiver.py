@@ -355,7 +355,6 @@ def test_an_issuer_that_rotates_its_keys_is_followed(issuer: FakeIssuer, follow:
         {"typ": "at+jwt"},
         {"key": OTHER},
     ],
-    ids=str,
 )
 def test_s10_the_kit_makes_bad_logout_tokens_too(
     issuer: FakeIssuer, follow: Any, changes: dict[str, Any]
