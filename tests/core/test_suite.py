@@ -14,12 +14,11 @@ from tests.harness import HARNESSES, Awaited, Blocking, Harness
 class Config:
     """As much of pytest's configuration as is looked at."""
 
-    def __init__(self, *frameworks: str) -> None:
-        self.frameworks = list(frameworks)
+    def __init__(self, *frameworks: str, stores: str | None = None) -> None:
+        self.options = {"--framework": list(frameworks), "--stores": stores}
 
-    def getoption(self, name: str) -> list[str]:
-        assert name == "--framework"
-        return self.frameworks
+    def getoption(self, name: str) -> Any:
+        return self.options[name]
 
 
 class Metafunc:
@@ -67,6 +66,13 @@ def test_the_contract_runs_where_it_is_asked_to(asked: tuple[str, ...], ids: lis
     metafunc = Metafunc(Config(*asked), "api", "harness")
     pytest_generate_tests(metafunc)
     assert metafunc.ids == ids
+
+
+@pytest.mark.parametrize("kind", ["def", "async-def"])
+def test_it_runs_with_one_kind_of_stores_where_there_are_two(kind: str) -> None:
+    metafunc = Metafunc(Config("bare", "here", stores=kind), "harness")
+    pytest_generate_tests(metafunc)
+    assert metafunc.ids == ["bare", f"here-{kind}"]
 
 
 def test_other_tests_run_once() -> None:
