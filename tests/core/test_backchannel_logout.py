@@ -411,7 +411,7 @@ def test_a_sender_needs_no_request_to_come_first(world: World) -> None:
     end(world)
     fresh = World(stores=world.stores, clock=world.clock)
     fresh.server.keys._live = {}
-    fresh.server.keys._stored = ()
+    fresh.server.keys._held = ()
     assert fresh.deliver() == 1
     assert told(fresh) == [WEB]
 

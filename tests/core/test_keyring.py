@@ -331,7 +331,7 @@ def test_x04_nothing_private_is_published_or_shown(algorithm: str) -> None:
     process = Process(algorithm=algorithm)
     process.do("ensure")
     process.do("rotate")
-    keys = process.ring._opened.values()
+    keys = [key for _, key in process.ring._held]
     secrets = [
         json.loads(key.private_jwk()).get("d" if algorithm != "HS256" else "k") for key in keys
     ]
@@ -372,6 +372,42 @@ class Failing(MemoryKeyStore):
         if self.away:
             raise StoreUnavailable("away")
         return super().load()
+
+
+def test_while_one_request_makes_the_first_keys_no_other_goes_on_without() -> None:
+    process = Process(Racing())
+    process.ring.algorithms = ("EdDSA", "ES256")
+
+    def meanwhile() -> None:  # the first key is there, the second is being added
+        process.do("ready")
+        assert process.ring.signing_key("ES256")
+        found.extend(process.states)
+
+    def second() -> None:
+        process.store.before_add = meanwhile
+
+    found: list[str] = []
+    process.store.before_add = second
+    process.do("ready")
+    assert found == process.states == ["active", "active"]
+    assert len(process.events) == 2
+
+
+def test_keys_that_a_verifier_has_read_need_not_be_all() -> None:
+    old = Process()
+    old.do("ensure")
+    new = old.neighbour()
+    new.ring.algorithms = ("EdDSA", "ES256")
+    new.do("refresh")  # as a verifier does
+    assert not new.ring.due
+    new.do("ready")
+    assert new.ring.signing_key("ES256")
+
+
+def test_a_ring_that_is_ready_leaves_the_store_alone(process: Process) -> None:
+    process.do("ready")
+    process.ring.store = None
+    process.do("ready")
 
 
 def test_a_store_that_is_away_leaves_what_is_in_memory() -> None:

@@ -100,8 +100,7 @@ class BackchannelLogout:
         """One round: try what is due. Returns how many notices there were; call again soon when
         there were any.
         """
-        if self._keys.due:  # no endpoint need have been asked in this process
-            await self._keys.ensure(runtime)
+        await self._keys.ready(runtime)  # no endpoint need have been asked in this process
         now = self._clock()
         until = now + LEASE
         notices = await runtime.call(self._store.claim, now, until, AT_ONCE)

@@ -77,9 +77,9 @@ class KeyRing(Source):
         self._config = config
         self._events = events
         self._clock = clock
-        self._opened: dict[str, Key] = {}
-        self._stored: Sequence[StoredKey] = ()
+        self._held: Sequence[tuple[StoredKey, Key]] = ()
         self._live: dict[str, Key] = {}
+        self._ensured = False
         self._due = 0.0
         self._looked = 0.0
 
@@ -93,13 +93,13 @@ class KeyRing(Source):
         """
         wanted = algorithm or self._config.algorithm
         now = self._clock()
-        for stored in reversed(self._stored):
+        for stored, key in reversed(self._held):
             if (
                 stored.algorithm == wanted
                 and stored.retired_at is None
                 and stored.activates_at <= now
             ):
-                return self._opened[stored.kid]
+                return key
         raise KeyUnavailable(f"there is no active {wanted} key; `KeyRing.ensure` makes one")
 
     def find(self, kid: str | None, algorithm: str, /) -> Key | None:
@@ -144,7 +144,7 @@ class KeyRing(Source):
                 activates_at=stored.activates_at,
                 gone_at=self._gone_at(stored),
             )
-            for stored in self._stored
+            for stored, _ in self._held
         ]
 
     def _described(self, kid: str) -> KeyInfo:
@@ -176,9 +176,21 @@ class KeyRing(Source):
                 raise
             logger.warning("keys cannot be read; going on with those in memory: %s", error)
             return
-        opened = {key.kid: self._opened.get(key.kid) or self._open(key) for key in stored}
-        self._stored, self._opened = stored, opened
-        self._live = {key.kid: opened[key.kid] for key in stored if self._state(key, now) != "gone"}
+        known = {held.kid: key for held, key in self._held}
+        # One assignment: another thread may be choosing the key that signs.
+        self._held = [(key, known.get(key.kid) or self._open(key)) for key in stored]
+        self._live = {
+            stored.kid: key for stored, key in self._held if self._state(stored, now) != "gone"
+        }
+
+    async def ready(self, runtime: Runtime) -> None:
+        """See to it that there is something to sign with; costs nothing when all is well.
+
+        That keys could be read is not enough: a verifier may have read them before there was one of
+        each algorithm, and another thread may be making the last one.
+        """
+        if self.due or not self._ensured:
+            await self.ensure(runtime)
 
     async def ensure(self, runtime: Runtime) -> None:
         """Make a first key of each algorithm that is signed with, where none is active."""
@@ -187,6 +199,7 @@ class KeyRing(Source):
             while not self._signs(algorithm):
                 # On what was just looked at: what others add meanwhile is then found in the way.
                 await self._add(runtime, immediately=True, algorithm=algorithm)
+        self._ensured = True
 
     def _signs(self, algorithm: str) -> bool:
         try:
@@ -218,7 +231,8 @@ class KeyRing(Source):
     async def _add(self, runtime: Runtime, *, immediately: bool, algorithm: str | None) -> KeyInfo:
         now = self._clock()
         key = Key.generate(algorithm or self._config.algorithm)
-        if key.symmetric != all(self._opened[kid].symmetric for kid in self._live) and self._live:
+        live = self._live.values()
+        if live and key.symmetric != all(other.symmetric for other in live):
             raise ConfigurationError(
                 "algorithm",
                 "HS256 and asymmetric keys cannot be in one ring; "
@@ -227,7 +241,7 @@ class KeyRing(Source):
         stored = StoredKey(
             kid=key.kid,
             algorithm=key.algorithm,
-            sequence=max((other.sequence for other in self._stored), default=0) + 1,
+            sequence=max((other.sequence for other, _ in self._held), default=0) + 1,
             sealed=self._secret_keys.seal(key.private_jwk(), context=_context(key.kid)),
             created_at=now,
             activates_at=now
@@ -236,7 +250,7 @@ class KeyRing(Source):
         )
         while not await runtime.call(self.store.add, stored):
             await self.refresh(runtime)
-            others = [other for other in self._stored if other.sequence >= stored.sequence]
+            others = [other for other, _ in self._held if other.sequence >= stored.sequence]
             same = [other.kid for other in others if other.algorithm == stored.algorithm]
             if same:
                 return self._described(same[0])
@@ -286,7 +300,7 @@ class KeyRing(Source):
             return stored.retired_at
         successors = [
             other.activates_at
-            for other in self._stored
+            for other, _ in self._held
             if other.algorithm == stored.algorithm
             and other.sequence > stored.sequence
             and (other.retired_at is None or other.retired_at >= other.activates_at)

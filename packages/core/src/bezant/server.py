@@ -430,7 +430,7 @@ class AuthorizationServer:
         )
         if self._sso is not None:
             endpoints += tuple(
-                self._sso.endpoints(authentication, own_tokens, metadata, self._keys_are_there)
+                self._sso.endpoints(authentication, own_tokens, metadata, self.keys.ready)
             )
         if path := urlsplit(config.issuer).path:
             # The path of the issuer comes after the well-known part (RFC 8414 section 3.1); the
@@ -448,11 +448,7 @@ class AuthorizationServer:
         return endpoints
 
     def _answering(self, methods: tuple[str, ...], answer: Answer) -> Handler:
-        return answering(methods, answer, self.clock, first=self._keys_are_there)
-
-    async def _keys_are_there(self, runtime: Runtime) -> None:
-        if self.keys.due:
-            await self.keys.ensure(runtime)
+        return answering(methods, answer, self.clock, first=self.keys.ready)
 
 
 _STORES: Final[Mapping[str, type]] = {
