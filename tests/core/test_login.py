@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -279,8 +282,61 @@ def test_b05_strangers_cannot_keep_the_owner_out_of_a_known_address(door: Door) 
         assert door.enter() == "in"
     # Mistyping is allowed for too, within reason.
     answers = [door.enter("alice", WRONG, HOME) for _ in range(51)]
-    assert answers[:50] == ["wrong"] * 50
+    assert answers[:25] == ["wrong"] * 25
     assert answers[50].isdigit()
+
+
+def test_b05_strangers_cannot_keep_the_owner_out_from_behind_the_same_address(door: Door) -> None:
+    assert door.enter() == "in"
+    for n in range(100):
+        assert door.enter(f"user{n}", WRONG, HOME) == "wrong"
+    for _ in range(100):
+        assert door.enter("bob", PASSWORD, HOME) == "1"  # who never signed in there
+        assert door.enter() == "in"
+    assert door.events[-2].limit == "address"
+
+
+def test_b05_both_at_once_do_not_keep_the_owner_out_either(door: Door) -> None:
+    assert door.enter() == "in"
+    for n in range(100):
+        door.enter(f"user{n}", WRONG, HOME)
+        door.enter("alice", WRONG, f"198.51.100.{n}")
+    assert door.enter() == "in"
+    # Others are told of the address first, as if nothing else were counted.
+    door.enter("bob", PASSWORD, HOME)
+    assert door.events[-1].limit == "address"
+
+
+def test_b01_guesses_behind_a_known_address_use_its_allowance_up(
+    door: Door, derived: list[int]
+) -> None:
+    assert door.enter() == "in"
+    derived.clear()
+    answers = [door.enter("alice", WRONG, HOME) for _ in range(70)]
+    # Then they are counted as everybody's, at the account and at the address.
+    assert answers == ["wrong"] * 60 + ["1"] * 10
+    assert len(derived) == 60
+    assert door.enter("alice", WRONG, ELSEWHERE) == door.enter() == "1"
+    sprayed = [door.enter(f"user{n}", WRONG, HOME) for n in range(91)]
+    assert sprayed == ["wrong"] * 90 + ["1"]
+    # The owner has to wait for once, and is known again.
+    door.clock.advance(1)
+    assert door.enter() == "in"
+    assert door.enter("alice", WRONG, ELSEWHERE) == "wrong"
+    assert door.enter("alice", WRONG, ELSEWHERE) == "2"
+    assert door.enter() == "in"
+
+
+def test_b01_who_waits_for_the_owner_to_sign_in_gets_no_more_than_was_allowed(door: Door) -> None:
+    """Allowances are restored, never added to."""
+    assert door.enter() == "in"
+    for _ in range(5):
+        looks = 0
+        while door.enter("alice", WRONG, HOME) == "wrong":
+            looks += 1
+        assert looks <= 50 + 10
+        door.clock.advance(300)
+        assert door.enter() == "in"
 
 
 def test_what_a_known_address_may_do_ends(door: Door) -> None:
@@ -291,11 +347,41 @@ def test_what_a_known_address_may_do_ends(door: Door) -> None:
     assert door.enter() == "1"
 
 
+def test_who_comes_back_in_time_stays_known(door: Door) -> None:
+    assert door.enter() == "in"
+    for _ in range(4):
+        door.clock.advance(20 * 86400)
+        assert door.enter() == "in"
+    for _ in range(10):
+        door.enter("alice", WRONG, ELSEWHERE)
+    assert door.enter() == "in"
+
+
 def test_a_known_address_is_known_for_one_account_alone(door: Door) -> None:
     assert door.enter("bob") == "in"
     for _ in range(10):
         door.enter("alice", WRONG, ELSEWHERE)
     assert door.enter("alice", PASSWORD, HOME) == "1"
+
+
+def test_b02_ones_own_account_opens_no_way_to_others(door: Door) -> None:
+    """Whoever signs in all the time from an address guesses no more there than everybody."""
+    looks = 0
+    for _ in range(40):
+        assert door.enter("bob", PASSWORD, ELSEWHERE) == "in"
+        looks += door.enter("alice", WRONG, ELSEWHERE) == "wrong"
+    assert looks == 10
+    looks = 0
+    for n in range(200):
+        assert door.enter("bob", PASSWORD, ELSEWHERE) == "in"
+        looks += door.enter(f"user{n}", WRONG, ELSEWHERE) == "wrong"
+    assert looks == 90
+
+
+def test_who_has_to_wait_for_an_account_uses_up_no_address(door: Door) -> None:
+    answers = [door.enter("alice", WRONG, HOME) for _ in range(200)]
+    assert answers == ["wrong"] * 10 + ["1"] * 190
+    assert [door.enter(f"user{n}", WRONG, HOME) for n in range(91)] == ["wrong"] * 90 + ["1"]
 
 
 def test_right_logins_are_not_counted(door: Door) -> None:
@@ -317,6 +403,65 @@ def test_the_counters_hold_neither_names_nor_addresses(door: Door) -> None:
     assert len(keys) == 3
     assert "alice" not in repr(keys)
     assert HOME not in repr(keys)
+
+
+# ---- what it costs ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def called(door: Door, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked of the counters."""
+    names: list[str] = []
+
+    def noted(name: str) -> Callable[..., Any]:
+        method = getattr(door.throttle, name)
+
+        def call(*args: Any) -> Any:
+            names.append(name)
+            return method(*args)
+
+        return call
+
+    for name in ("attempt", "refund", "spend", "give_back", "earn"):
+        monkeypatch.setattr(door.throttle, name, noted(name))
+    return names
+
+
+def test_who_comes_back_costs_one_look(door: Door, called: list[str]) -> None:
+    assert door.enter() == "in"
+    assert called == ["spend", "attempt", "refund", "earn"]
+    called.clear()
+    # Until half of the credits are gone.
+    for number in range(1, 79):
+        assert door.enter() == "in"
+        assert called == (["spend"] if number % 26 else ["spend", "earn"])
+        called.clear()
+
+
+def test_who_comes_back_after_half_of_the_time_is_trusted_anew(
+    door: Door, called: list[str]
+) -> None:
+    assert door.enter() == "in"
+    door.clock.advance(15 * 86400)
+    called.clear()
+    assert door.enter() == "in"
+    door.clock.advance(0.5)
+    assert door.enter() == "in"
+    assert door.enter() == "in"
+    assert called == ["spend", "spend", "earn", "spend"]
+
+
+def test_who_is_refused_costs_no_more_than_counting(door: Door, called: list[str]) -> None:
+    assert door.enter("alice", WRONG) == "wrong"
+    assert called == ["spend", "attempt"]
+    assert door.enter() == "in"
+    called.clear()
+    assert door.enter("alice", WRONG) == "wrong"
+    assert called == ["spend"]
+    called.clear()
+    assert door.enter("alice", WRONG, "") == "wrong"
+    assert door.enter("alice", PASSWORD, "") == "in"
+    assert called == ["attempt", "attempt", "refund"]
 
 
 # ---- at once ---------------------------------------------------------------------------------
@@ -378,19 +523,71 @@ def test_b06_right_logins_sent_at_once_all_come_in(door: Door) -> None:
     assert together(fresh) == (10, ["in"] * 10)
 
 
+@pytest.mark.parametrize("name", ["alice", "bob"])
+def test_b01_many_threads_get_no_more_looks_than_the_limits_allow(name: str) -> None:
+    """From an address that is known for alice: her allowance, and what everybody has."""
+    looks: list[str] = []
+    everybody = Barrier(50)
+
+    def authenticate(username: str, password: str) -> User | None:
+        if password == PASSWORD:
+            return User(f"user-{username}")
+        looks.append(username)
+        return None
+
+    door = Door(HostAccounts(authenticate, User), trusted_address_credits=5)
+    assert door.enter() == "in"
+
+    def guess(_: int) -> str:
+        everybody.wait()
+        return door.enter(name, WRONG)
+
+    with ThreadPoolExecutor(50) as threads:
+        answers = Counter(threads.map(guess, range(50)))
+    allowed = {"alice": 5 + 10, "bob": 10}[name]
+    assert answers == {"wrong": allowed, "1": 50 - allowed}
+    assert len(looks) == allowed
+    door.pool.close()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), TemporarilyUnavailable("full")])
 def test_what_was_not_looked_at_does_not_count(
-    door: Door, error: Exception, monkeypatch: pytest.MonkeyPatch
+    door: Door, error: Exception, known: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: Any) -> Any:
         raise error
 
+    if known:
+        assert door.enter(address=ELSEWHERE) == "in"
     with monkeypatch.context() as patch:
         patch.setattr(door.users, "find", fail)
-        for _ in range(20):
+        for _ in range(200):
             with pytest.raises(type(error)):
                 door.enter(address=ELSEWHERE)
-    assert door.enter(address=ELSEWHERE) == "in"
+    looks = 0
+    while door.enter("alice", WRONG, ELSEWHERE) == "wrong":
+        looks += 1
+    assert looks == (50 + 10 if known else 10)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+def test_the_first_error_is_what_is_told(
+    door: Door, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    def full(*args: Any) -> Any:
+        raise TemporarilyUnavailable("full")
+
+    if known:
+        assert door.enter() == "in"
+    monkeypatch.setattr(door.users, "find", full)
+    for verb in ("refund", "give_back"):
+        monkeypatch.setattr(door.throttle, verb, away)
+    with pytest.raises(TemporarilyUnavailable, match="full"):
+        door.enter()
 
 
 @pytest.mark.parametrize("limit", ["account_limit", "address_limit"])

@@ -10,7 +10,7 @@ import pytest
 from bezant.clients import Client
 from bezant.errors import ConfigurationError
 from bezant.runtime import SYNC
-from bezant.stores import ThrottleLimit, ThrottleStore
+from bezant.stores import Blocked, ThrottleLimit, ThrottleStore
 from bezant.stores.memory import (
     MemoryClientStore,
     MemoryStores,
@@ -63,7 +63,7 @@ class TestThrottleIsBounded:
     def test_keeps_a_bounded_number_of_counters(self) -> None:
         store = MemoryThrottleStore(max_keys=10)
         for number in range(1000):
-            assert store.attempt(str(number), NOW, LIMIT) == 0.0
+            assert store.attempt({str(number): LIMIT}, NOW) is None
         assert store.purge(NOW + 1) == 10
 
     def test_keeps_a_bounded_number_of_allowances(self) -> None:
@@ -72,26 +72,35 @@ class TestThrottleIsBounded:
             store.earn(str(number), 1, NOW)
         assert store.purge(NOW + 1) == 10
 
+    def test_sheds_the_allowance_that_was_used_longest_ago(self) -> None:
+        store = MemoryThrottleStore(max_keys=2)
+        for key in ("a", "b"):
+            store.earn(key, 5, NOW)
+        store.spend("a", NOW - 1)
+        store.earn("c", 5, NOW)
+        assert store.spend("a", NOW - 1) is not None
+        assert store.spend("b", NOW - 1) is None
+
     def test_sheds_what_was_touched_longest_ago(self) -> None:
         store = MemoryThrottleStore(max_keys=2)
         for key in ("a", "b"):
-            store.attempt(key, NOW, LIMIT)
-        store.attempt("a", NOW + 10, LIMIT)
-        store.attempt("c", NOW + 10, LIMIT)
-        assert store.attempt("a", NOW + 11, LIMIT) > 0.0
-        assert store.attempt("b", NOW + 11, LIMIT) == 0.0
+            store.attempt({key: LIMIT}, NOW)
+        store.attempt({"a": LIMIT}, NOW + 10)
+        store.attempt({"c": LIMIT}, NOW + 10)
+        assert store.attempt({"a": LIMIT}, NOW + 11) is not None
+        assert store.attempt({"b": LIMIT}, NOW + 11) is None
 
     def test_sheds_what_is_forgotten_before_it_is_full(self) -> None:
         store = MemoryThrottleStore()
         for number in range(100):
-            store.attempt(str(number), NOW, LIMIT)
+            store.attempt({str(number): LIMIT}, NOW)
         for number in range(100):
-            store.attempt(f"later {number}", NOW + 60, LIMIT)
+            store.attempt({f"later {number}": LIMIT}, NOW + 60)
         assert store.purge(NOW + 1) == 0
         assert store.purge(NOW + 61) == 100
 
     def test_a_block_outlasts_the_memory(self) -> None:
         store = MemoryThrottleStore()
         limit = ThrottleLimit(free=1, base=100.0, cap=100.0, memory=0.0)
-        store.attempt("k", NOW, limit)
-        assert store.attempt("k", NOW + 50, limit) == 50.0
+        store.attempt({"k": limit}, NOW)
+        assert store.attempt({"k": limit}, NOW + 50) == Blocked("k", 50.0)

@@ -26,6 +26,13 @@ few = st.sampled_from(["a", "b", "c"])
 kinds = st.sampled_from(["code", "par"])
 seconds = st.integers(0, 40).map(lambda quarters: quarters / 4)
 """Few enough to meet each other, and exact in floating point."""
+limits = st.builds(
+    ThrottleLimit,
+    free=st.integers(1, 3),
+    base=st.just(0.5),
+    cap=st.just(4.0),
+    memory=seconds.map(lambda more: 10.0 + more),
+)
 
 
 class Comparison(RuleBasedStateMachine):
@@ -146,14 +153,13 @@ class Comparison(RuleBasedStateMachine):
     def purge_revocations(self, now: float) -> None:
         self.both(lambda stores: stores.revocations.purge, now)
 
-    @rule(key=few, now=seconds, free=st.integers(1, 3), memory=seconds)
-    def attempt(self, key: str, now: float, free: int, memory: float) -> None:
-        limit = ThrottleLimit(free=free, base=0.5, cap=4.0, memory=10.0 + memory)
-        self.both(lambda stores: stores.throttle.attempt, key, now, limit)
+    @rule(counters=st.dictionaries(few, limits, min_size=1), now=seconds)
+    def attempt(self, counters: dict[str, ThrottleLimit], now: float) -> None:
+        self.both(lambda stores: stores.throttle.attempt, counters, now)
 
-    @rule(key=few)
-    def refund(self, key: str) -> None:
-        self.both(lambda stores: stores.throttle.refund, key)
+    @rule(keys=st.sets(few, min_size=1))
+    def refund(self, keys: set[str]) -> None:
+        self.both(lambda stores: stores.throttle.refund, keys)
 
     @rule(key=few, credits=st.integers(0, 2), expires=seconds)
     def earn(self, key: str, credits: int, expires: float) -> None:
@@ -162,6 +168,10 @@ class Comparison(RuleBasedStateMachine):
     @rule(key=few, now=seconds)
     def spend(self, key: str, now: float) -> None:
         self.both(lambda stores: stores.throttle.spend, key, now)
+
+    @rule(key=few)
+    def give_back(self, key: str) -> None:
+        self.both(lambda stores: stores.throttle.give_back, key)
 
     @rule(before=seconds)
     def purge_throttle(self, before: float) -> None:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from bezant.clients import Client, ClientSecret
-from bezant.stores import Code, LogoutNotice, Outcome, Taking
-from bezant.stores.sql import Prepared, authorizations, codes, schema
+from bezant.stores import Blocked, Code, LogoutNotice, Outcome, Taking, ThrottleLimit
+from bezant.stores.sql import Database, Prepared, SQLStores, authorizations, codes, schema, throttle
 from bezant.stores.sql.authorizations import STEP
 from bezant.testing.stores import NOW, an_authorization, call, together
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection, Table
 
     from bezant.stores import Stores
-    from bezant.stores.sql import Database, SQLStores
     from bezant.stores.sql.prepared import Row
 
 CLIENT = Client("web", grants=frozenset({"password"}), secrets=(ClientSecret("sha256$aa$bb"),))
@@ -95,6 +100,53 @@ async def test_a_code_that_came_between_two_statements_is_none_that_was_taken(
         patched.setattr(codes, "TAKE", Blind(codes.TAKE._build))
         assert await call(sql.codes.take, "code", "digest", NOW) == (Taking.UNKNOWN, None)
     assert await call(sql.codes.take, "code", "digest", NOW) == (Taking.TAKEN, "{}")
+
+
+TWICE = ThrottleLimit(free=2, base=10.0, cap=10.0, memory=100.0)
+
+
+async def test_a_block_that_was_lifted_between_two_statements_blocks_nobody(
+    sql: SQLStores[Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lifted(Prepared):
+        """Finds nothing: what blocked was taken back just now."""
+
+        def rows(self, connection: Connection, /, **parameters: object) -> Sequence[Row]:
+            throttle.refund(connection, ["k"])
+            return []
+
+    for _ in range(2):
+        assert await call(sql.throttle.attempt, {"k": TWICE}, NOW) is None
+    with monkeypatch.context() as patched:
+        patched.setattr(throttle, "_blocks", lambda size: Lifted(throttle.BLOCK._build))
+        assert await call(sql.throttle.attempt, {"k": TWICE}, NOW) is None
+    assert await call(sql.throttle.attempt, {"k": TWICE}, NOW) == Blocked("k", 10.0)
+
+
+@pytest.mark.parametrize("held", ["a", "b"])
+def test_a_block_that_came_while_its_row_was_waited_for_counts_nowhere(
+    held: str, postgres_url: str
+) -> None:
+    counters = dict.fromkeys("ab", TWICE)
+    (other,) = counters.keys() - {held}
+    with (
+        closing(Database.sync(postgres_url)) as database,
+        psycopg.connect(postgres_url) as slow,
+        psycopg.connect(postgres_url, autocommit=True) as watch,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        database.create_all()
+        store = SQLStores(database).throttle
+        slow.execute("INSERT INTO bezant_attempts VALUES (%s, 2, %s, %s)", [held, NOW + 10, NOW])
+        answer = thread.submit(store.attempt, counters, NOW)
+        waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        while not watch.execute(waits).fetchone():
+            time.sleep(0.01)
+        slow.commit()
+        assert answer.result() == Blocked(held, 10.0)
+        for _ in range(2):
+            assert store.attempt({other: TWICE}, NOW) is None
+        assert store.attempt({other: TWICE}, NOW) == Blocked(other, 10.0)
 
 
 async def test_of_many_notices_all_are_stored_or_none(sql: SQLStores[Database]) -> None:

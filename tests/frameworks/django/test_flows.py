@@ -232,6 +232,16 @@ def test_a_refresh_costs_five_or_six_statements(
     assert sorted(seen) == [*(f"SELECT {t}" for t in sorted(looked_at)), UPDATE]
 
 
+def test_who_comes_back_costs_the_counters_one_statement(alias: str, user: Any) -> None:
+    """Whoever has not signed in from there before costs them four: these, and an INSERT."""
+    counting = ["UPDATE bezant_trusted_address", "WITH", "UPDATE bezant_login_attempts"]
+    with project(alias, bezant=SELDOM):
+        for expected in (counting, counting[:1]):
+            with statements(alias) as seen:
+                assert "access_token" in sign_in()
+            assert [one for one in seen if one in counting] == expected
+
+
 def elsewhere(alias: str, query: str) -> list[tuple[Any, ...]]:
     """What another connection sees."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +20,7 @@ from bezant.errors import ConfigurationError, StoreUnavailable
 from bezant.runtime import SYNC
 from bezant.stores import (
     AuthorizationStore,
+    Blocked,
     ClientStore,
     Code,
     CodeStore,
@@ -31,6 +33,7 @@ from bezant.stores import (
     RevocationStore,
     StoredKey,
     Taking,
+    ThrottleLimit,
     ThrottleStore,
 )
 from bezant.testing.stores import (
@@ -213,6 +216,56 @@ class TestCodesBeyondTheContract:
         assert stores.codes.take("code", "digest", NOW) == (Taking.TAKEN, "{}")
 
 
+TWICE = ThrottleLimit(free=2, base=10.0, cap=10.0, memory=100.0)
+
+
+class TestThrottleBeyondTheContract:
+    def test_a_block_that_was_lifted_between_two_statements_blocks_nobody(
+        self, stores: DjangoStores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rows = type(stores.throttle._database).rows
+
+        def late(*args: Any) -> Any:
+            """As if what blocked had been taken back just after."""
+            found = rows(*args)
+            if not found:
+                stores.throttle.refund(["k"])
+            return found
+
+        for _ in range(2):
+            assert stores.throttle.attempt({"k": TWICE}, NOW) is None
+        with monkeypatch.context() as patched:
+            patched.setattr(type(stores.throttle._database), "rows", late)
+            assert stores.throttle.attempt({"k": TWICE}, NOW) is None
+        assert stores.throttle.attempt({"k": TWICE}, NOW) == Blocked("k", 10.0)
+
+    @pytest.mark.parametrize("held", ["a", "b"])
+    def test_a_block_that_came_while_its_row_was_waited_for_counts_nowhere(
+        self, held: str, postgres: Postgres
+    ) -> None:
+        url, counters = postgres.create_database(), dict.fromkeys("ab", TWICE)
+        (other,) = counters.keys() - {held}
+        with (
+            postgres_database(url) as alias,
+            psycopg.connect(url) as slow,
+            psycopg.connect(url, autocommit=True) as watch,
+            ThreadPoolExecutor(1) as thread,
+        ):
+            stores = django_stores(alias)
+            slow.execute(
+                "INSERT INTO bezant_login_attempts VALUES (%s, 2, %s, %s)", [held, NOW + 10, NOW]
+            )
+            answer = thread.submit(_closing(stores, stores.throttle.attempt), counters, NOW)
+            waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            while not watch.execute(waits).fetchone():
+                time.sleep(0.01)
+            slow.commit()
+            assert answer.result() == Blocked(held, 10.0)
+            for _ in range(2):
+                assert stores.throttle.attempt({other: TWICE}, NOW) is None
+            assert stores.throttle.attempt({other: TWICE}, NOW) == Blocked(other, 10.0)
+
+
 class TestLogoutsBeyondTheContract:
     def test_of_many_notices_all_are_stored_or_none(self, stores: DjangoStores) -> None:
         with pytest.raises(IntegrityError):
@@ -261,6 +314,30 @@ class TestStatements:
         (statement,) = [query["sql"] for query in captured]
         assert statement.startswith("UPDATE")
 
+    def test_an_attempt_is_counted_by_one_statement(self, stores: DjangoStores) -> None:
+        throttle, counters = stores.throttle, ThrottleStoreContract.both
+        throttle.earn("k", 1, NOW + 5)
+        kinds = []
+        for called in (
+            *[lambda: throttle.attempt(counters, NOW)] * 4,
+            lambda: throttle.refund(counters),
+            lambda: throttle.spend("k", NOW),
+            lambda: throttle.give_back("k"),
+        ):
+            with CaptureQueriesContext(connections[stores.using]) as captured:
+                called()
+            words = [query["sql"].split()[0] for query in captured]
+            kinds.append([word for word in words if word not in ("BEGIN", "COMMIT")])
+        assert kinds == [
+            ["WITH"],
+            ["WITH"],
+            ["WITH", "UPDATE"],  # the third blocks those after it
+            ["WITH", "SELECT"],
+            ["UPDATE"],
+            ["UPDATE"],
+            ["UPDATE"],
+        ]
+
     def test_a_lost_answer_is_an_update_and_a_look(self, stores: DjangoStores) -> None:
         row = an_authorization()
         stores.authorizations.add(row)
@@ -288,8 +365,9 @@ class TestStatements:
             "retire": lambda: stores.keys.retire("x", NOW),
             "since": lambda: stores.revocations.since(NOW, NOW),
             "forget revocations": lambda: stores.revocations.purge(NOW),
-            "refund": lambda: stores.throttle.refund("x"),
+            "refund": lambda: stores.throttle.refund(["x", "y"]),
             "spend": lambda: stores.throttle.spend("x", NOW),
+            "give back": lambda: stores.throttle.give_back("x"),
             "forget attempts": lambda: stores.throttle.purge(NOW),
             "take": lambda: stores.codes.take("code", "x", NOW),
             "peek": lambda: stores.codes.peek("code", "x", NOW),
@@ -341,7 +419,7 @@ class TestTransactions:
             assert not stores.clients.add(ClientStoreContract.clients[0])
             for _ in range(2):
                 stores.throttle.earn("k", 1, NOW + 5)
-                stores.throttle.attempt("k", NOW, ThrottleStoreContract.limit)
+                stores.throttle.attempt(ThrottleStoreContract.both, NOW)
                 stores.consents.put(Consent("7", "web", ("a",), NOW))
             assert stores.codes.put(a_code())
             assert not stores.codes.put(a_code())

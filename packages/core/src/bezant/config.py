@@ -75,12 +75,13 @@ class ServerConfig:
     account_limit: ThrottleLimit = ThrottleLimit(free=10, base=1.0, cap=300.0, memory=3600.0)
     """Login attempts on one account from addresses where it never signed in."""
     address_limit: ThrottleLimit = ThrottleLimit(free=100, base=1.0, cap=300.0, memory=3600.0)
-    """Failed login attempts from one address."""
+    """Failed login attempts from one address on accounts that never signed in there."""
     trusted_address_credits: int = 50
     """Attempts that an address gets on an account that has signed in there, whatever others do to
-    the account."""
+    the account or behind the address; a sign-in that finds less than half of them left restores
+    them."""
     trusted_address_ttl: int = 30 * 86400
-    """Seconds that an address stays trusted after a sign-in."""
+    """Seconds that an address stays trusted; a sign-in in the second half of them begins anew."""
 
     def __post_init__(self) -> None:
         check_issuer("issuer", self.issuer)

@@ -5,7 +5,7 @@ Every way in uses this one: the password grant and login pages alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Network, ip_address
@@ -21,7 +21,7 @@ from bezant.errors import (
 from bezant.events import Events, LoginFailed, LoginSucceeded, LoginThrottled
 from bezant.passwords import HashingPool, PasswordHasher
 from bezant.runtime import MaybeAwaitable, Runtime
-from bezant.stores import ThrottleStore, UserStore
+from bezant.stores import Allowance, ThrottleStore, UserStore
 from bezant.users import User
 
 __all__ = ["WRONG", "Accounts", "HostAccounts", "Login", "StoredAccounts"]
@@ -115,9 +115,11 @@ class Login:
     """Checks names and passwords, and slows guessing down without ever locking anybody out for
     good.
 
-    Attempts are counted before they are looked at. Three counters: per address (of IPv6, per /64,
-    which one peer has all of); per account; and, for an address where this account has signed in
-    before, an allowance of its own, which strangers who guess elsewhere cannot use up.
+    Attempts are counted before they are looked at. From an address where this account has signed in
+    before, an allowance comes first: while it lasts nothing else is counted, so neither strangers
+    who guess at the account nor those behind the same address can hold its owner up. All other
+    attempts are counted twice: per address (of IPv6, per /64, which one peer has all of) and per
+    account.
 
     Args:
         accounts: Where resource owners come from.
@@ -152,21 +154,20 @@ class Login:
             TemporarilyUnavailable: Too many logins at once.
             StoreUnavailable: The accounts or the counters cannot be read.
         """
-        account, peer = _key("account", username), _key("address", _network(address))
         trusted = _key("trusted", username, _network(address))
-        counted = [peer] if address else []
-        if address:
-            await self._count("address", peer, address, now, runtime)
-        known = bool(address) and await runtime.call(self._throttle.spend, trusted, now)
-        if not known:
-            await self._count("account", account, address, now, runtime)
-            counted.append(account)
+        left = await runtime.call(self._throttle.spend, trusted, now) if address else None
+        counted: Collection[str] = ()
+        if left is None:
+            counted = await self._count(username, address, now, runtime)
 
         try:
             user = await self.accounts.check(username, password, runtime)
         except (StoreUnavailable, TemporarilyUnavailable):
             with suppress(StoreUnavailable):  # nobody looked at the password: it was no attempt
-                await self._forgive(counted, runtime)
+                if counted:
+                    await runtime.call(self._throttle.refund, counted)
+                else:
+                    await runtime.call(self._throttle.give_back, trusted)
             raise
         if user is None or not user.active:
             subject, reason = (
@@ -175,8 +176,9 @@ class Login:
             self._events.emit(LoginFailed(at=now, subject=subject, address=address, reason=reason))
             raise InvalidGrant(WRONG, detail=reason)
 
-        await self._forgive(counted, runtime)
-        if address:
+        if counted:
+            await runtime.call(self._throttle.refund, counted)
+        if address and (left is None or self._runs_low(left, now)):
             expires_at = now + self._config.trusted_address_ttl
             await runtime.call(
                 self._throttle.earn, trusted, self._config.trusted_address_credits, expires_at
@@ -184,16 +186,33 @@ class Login:
         self._events.emit(LoginSucceeded(at=now, subject=user.subject, address=address))
         return user
 
-    async def _forgive(self, counted: list[str], runtime: Runtime) -> None:
-        for key in counted:
-            await runtime.call(self._throttle.refund, key)
-
-    async def _count(self, name: str, key: str, address: str, now: float, runtime: Runtime) -> None:
-        limit = self._config.address_limit if name == "address" else self._config.account_limit
-        wait = await runtime.call(self._throttle.attempt, key, now, limit)
-        if wait > 0:
-            self._events.emit(LoginThrottled(at=now, address=address, limit=name, retry_after=wait))
+    async def _count(
+        self, username: str, address: str, now: float, runtime: Runtime
+    ) -> Collection[str]:
+        """Count an attempt, and say where."""
+        account = _key("account", username)
+        counters = {account: self._config.account_limit}
+        if address:
+            peer = _key("address", _network(address))
+            counters = {peer: self._config.address_limit, **counters}
+        blocked = await runtime.call(self._throttle.attempt, counters, now)
+        if blocked is not None:
+            limit = "account" if blocked.key == account else "address"
+            wait = blocked.wait
+            self._events.emit(
+                LoginThrottled(at=now, address=address, limit=limit, retry_after=wait)
+            )
             raise TooManyAttempts(wait)
+        return list(counters)
+
+    def _runs_low(self, left: Allowance, now: float) -> bool:
+        """Whether less than half of an allowance is left: before that, renewing it is not worth a
+        write.
+        """
+        return (
+            left.credits < self._config.trusted_address_credits / 2
+            or left.expires_at - now < self._config.trusted_address_ttl / 2
+        )
 
 
 def _network(address: str) -> str:

@@ -7,7 +7,7 @@ raises `StoreUnavailable`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, Protocol, TypeAlias
@@ -17,8 +17,10 @@ from bezant.runtime import MaybeAwaitable
 from bezant.users import User
 
 __all__ = [
+    "Allowance",
     "Authorization",
     "AuthorizationStore",
+    "Blocked",
     "ClientStore",
     "Code",
     "CodeKind",
@@ -268,23 +270,53 @@ class ThrottleLimit:
         return float(min(self.cap, self.base * 2 ** min(attempts - self.free, 62)))
 
 
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why an attempt has to wait."""
+
+    key: str
+    """The counter that blocks it."""
+    wait: float
+    """Seconds until it does so no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Attempts that are not counted."""
+
+    credits: int
+    """How many are left."""
+    expires_at: float
+
+
 class ThrottleStore(Protocol):
-    """Counters of login attempts. Keys are digests, never login names."""
+    """Counters of login attempts, and allowances that pass them by. Keys are digests, never login
+    names.
+    """
 
-    def attempt(self, key: str, now: float, limit: ThrottleLimit, /) -> MaybeAwaitable[float]:
-        """Count an attempt before it is looked at, atomically.
+    def attempt(
+        self, counters: Mapping[str, ThrottleLimit], now: float, /
+    ) -> MaybeAwaitable[Blocked | None]:
+        """Count an attempt at several counters before it is looked at, atomically: at all of them,
+        or at none when one of them blocks it.
 
-        Returns 0.0 when it may go on, else the seconds to wait; an attempt that has to wait is not
-        counted. The n-th counted attempt blocks the key for ``limit.wait(n)`` seconds from ``now``.
+        Returns None when it may go on, else the first counter, in the order given, that blocks it.
+        The n-th attempt counted at a key blocks that key for ``limit.wait(n)`` seconds from
+        ``now``.
         """
 
-    def refund(self, key: str, /) -> MaybeAwaitable[None]:
-        """Take one counted attempt back, as after a right password; lifts the block it caused."""
-
-    def spend(self, key: str, now: float, /) -> MaybeAwaitable[bool]:
-        """Use one credit of an allowance, atomically. False when there is none left or it
-        expired.
+    def refund(self, keys: Collection[str], /) -> MaybeAwaitable[None]:
+        """Take one counted attempt back from each counter, as after a right password; lifts the
+        blocks it caused.
         """
+
+    def spend(self, key: str, now: float, /) -> MaybeAwaitable[Allowance | None]:
+        """Use one credit of an allowance, atomically. Returns what is left; None when there was no
+        credit, or it expired.
+        """
+
+    def give_back(self, key: str, /) -> MaybeAwaitable[None]:
+        """Undo one `spend`: nobody looked at the attempt."""
 
     def earn(self, key: str, credits: int, expires_at: float, /) -> MaybeAwaitable[None]:
         """Set the credits of an allowance."""

@@ -8,7 +8,7 @@ spent refresh token.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -16,7 +16,9 @@ from bezant.clients import Client
 from bezant.errors import ConfigurationError
 from bezant.runtime import nonblocking
 from bezant.stores import (
+    Allowance,
     Authorization,
+    Blocked,
     Code,
     CodeKind,
     Consent,
@@ -302,12 +304,6 @@ class _Counter:
     forget_at: float
 
 
-@dataclass(slots=True)
-class _Allowance:
-    credits: int
-    expires_at: float
-
-
 @nonblocking
 class MemoryThrottleStore:
     """Counters of login attempts (`bezant.stores.ThrottleStore`).
@@ -320,41 +316,44 @@ class MemoryThrottleStore:
         self._lock = Lock()
         self._max_keys = max_keys
         self._counters: OrderedDict[str, _Counter] = OrderedDict()  # touched longest ago first
-        self._allowances: OrderedDict[str, _Allowance] = OrderedDict()
+        self._allowances: OrderedDict[str, Allowance] = OrderedDict()
 
-    def attempt(self, key: str, now: float, limit: ThrottleLimit, /) -> float:
+    def attempt(self, counters: Mapping[str, ThrottleLimit], now: float, /) -> Blocked | None:
         with self._lock:
-            counter = self._counters.get(key)
-            if counter is not None and now < counter.blocked_until:
-                return counter.blocked_until - now
-            remembered = counter is not None and now - counter.touched_at < limit.memory
-            attempts = counter.attempts + 1 if counter is not None and remembered else 1
-            wait = limit.wait(attempts)
-            blocked_until = now + wait if wait else 0.0
-            forget_at = max(now + limit.memory, blocked_until)
-            self._counters[key] = _Counter(attempts, blocked_until, now, forget_at)
-            self._counters.move_to_end(key)
-            self._shed(now)
-            return 0.0
+            for key in counters:
+                counter = self._counters.get(key)
+                if counter is not None and now < counter.blocked_until:
+                    return Blocked(key, counter.blocked_until - now)
+            for key, limit in counters.items():
+                self._count(key, limit, now)
+            return None
 
-    def refund(self, key: str, /) -> None:
+    def refund(self, keys: Collection[str], /) -> None:
         with self._lock:
-            counter = self._counters.get(key)
-            if counter is not None:
-                counter.attempts = max(0, counter.attempts - 1)
-                counter.blocked_until = 0.0
+            for key in keys:
+                counter = self._counters.get(key)
+                if counter is not None:
+                    counter.attempts = max(0, counter.attempts - 1)
+                    counter.blocked_until = 0.0
 
-    def spend(self, key: str, now: float, /) -> bool:
+    def spend(self, key: str, now: float, /) -> Allowance | None:
         with self._lock:
-            allowance = self._allowances.get(key)
-            if allowance is None or allowance.credits <= 0 or now >= allowance.expires_at:
-                return False
-            allowance.credits -= 1
-            return True
+            found = self._allowances.get(key)
+            if found is None or found.credits <= 0 or now >= found.expires_at:
+                return None
+            left = self._allowances[key] = replace(found, credits=found.credits - 1)
+            self._allowances.move_to_end(key)
+            return left
+
+    def give_back(self, key: str, /) -> None:
+        with self._lock:
+            found = self._allowances.get(key)
+            if found is not None:
+                self._allowances[key] = replace(found, credits=found.credits + 1)
 
     def earn(self, key: str, credits: int, expires_at: float, /) -> None:
         with self._lock:
-            self._allowances[key] = _Allowance(credits, expires_at)
+            self._allowances[key] = Allowance(credits, expires_at)
             self._allowances.move_to_end(key)
             while len(self._allowances) > self._max_keys:
                 self._allowances.popitem(last=False)
@@ -372,6 +371,17 @@ class MemoryThrottleStore:
             for key in allowances:
                 del self._allowances[key]
             return len(counters) + len(allowances)
+
+    def _count(self, key: str, limit: ThrottleLimit, now: float) -> None:
+        counter = self._counters.get(key)
+        remembered = counter is not None and now - counter.touched_at < limit.memory
+        attempts = counter.attempts + 1 if counter is not None and remembered else 1
+        wait = limit.wait(attempts)
+        blocked_until = now + wait if wait else 0.0
+        forget_at = max(now + limit.memory, blocked_until)
+        self._counters[key] = _Counter(attempts, blocked_until, now, forget_at)
+        self._counters.move_to_end(key)
+        self._shed(now)
 
     def _shed(self, now: float) -> None:
         """Drop what is forgotten anyway, and the oldest beyond the bound.

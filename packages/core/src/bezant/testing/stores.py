@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio  # noqa: TID251 (tests of concurrency need an event loop; nothing else imports this)
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from inspect import isawaitable, iscoroutinefunction
@@ -27,8 +27,10 @@ from typing import Any, ClassVar, ParamSpec, TypeVar, get_args
 from bezant.clients import Client, ClientSecret
 from bezant.runtime import MaybeAwaitable, Runtime
 from bezant.stores import (
+    Allowance,
     Authorization,
     AuthorizationStore,
+    Blocked,
     ClientStore,
     Code,
     CodeKind,
@@ -691,96 +693,180 @@ class ThrottleStoreContract:
     """What a `ThrottleStore` promises. The fixture ``store`` is empty."""
 
     limit: ClassVar[ThrottleLimit] = ThrottleLimit(free=3, base=10.0, cap=35.0, memory=1000.0)
+    wide: ClassVar[ThrottleLimit] = ThrottleLimit(free=5, base=20.0, cap=20.0, memory=100.0)
+    k: ClassVar[Mapping[str, ThrottleLimit]] = {"k": limit}
+    both: ClassVar[Mapping[str, ThrottleLimit]] = {"wide": wide, "k": limit}
+    turned: ClassVar[Mapping[str, ThrottleLimit]] = {"k": limit, "wide": wide}
 
     async def test_backs_off_exponentially(self, store: ThrottleStore) -> None:
         now = NOW
         waits: list[float] = []
         for _ in range(6):
-            assert await call(store.attempt, "k", now, self.limit) == 0.0
-            wait = await call(store.attempt, "k", now, self.limit) if len(waits) > 1 else 0.0
-            waits.append(wait)
-            now += wait
+            assert await call(store.attempt, self.k, now) is None
+            blocked = await call(store.attempt, self.k, now) if len(waits) > 1 else None
+            waits.append(blocked.wait if blocked else 0.0)
+            now += waits[-1]
         assert waits == [0.0, 0.0, 10.0, 20.0, 35.0, 35.0]
 
     async def test_counts_no_attempt_that_has_to_wait(self, store: ThrottleStore) -> None:
         for _ in range(3):
-            await call(store.attempt, "k", NOW, self.limit)
+            await call(store.attempt, self.k, NOW)
         for later in (0.0, 2.5, 9.75):
-            wait = await call(store.attempt, "k", NOW + later, self.limit)
-            assert wait == 10.0 - later
-        assert await call(store.attempt, "k", NOW + 10, self.limit) == 0.0
-        assert await call(store.attempt, "k", NOW + 10, self.limit) == 20.0
+            blocked = await call(store.attempt, self.k, NOW + later)
+            assert blocked == Blocked("k", 10.0 - later)
+        assert await call(store.attempt, self.k, NOW + 10) is None
+        assert await call(store.attempt, self.k, NOW + 10) == Blocked("k", 20.0)
 
     async def test_keeps_keys_apart(self, store: ThrottleStore) -> None:
         for _ in range(4):
-            await call(store.attempt, "k", NOW, self.limit)
-        assert await call(store.attempt, "K", NOW, self.limit) == 0.0
-        assert await call(store.attempt, "k ", NOW, self.limit) == 0.0
-        assert await call(store.attempt, "k", NOW, self.limit) > 0.0
+            await call(store.attempt, self.k, NOW)
+        assert await call(store.attempt, {"K": self.limit}, NOW) is None
+        assert await call(store.attempt, {"k ": self.limit}, NOW) is None
+        assert await call(store.attempt, self.k, NOW) is not None
 
     async def test_forgets_after_a_while(self, store: ThrottleStore) -> None:
         for _ in range(2):
-            await call(store.attempt, "k", NOW, self.limit)
-        assert await call(store.attempt, "k", NOW + 1000, self.limit) == 0.0
-        assert await call(store.attempt, "k", NOW + 1999, self.limit) == 0.0
-        assert await call(store.attempt, "k", NOW + 1999, self.limit) == 0.0
-        assert await call(store.attempt, "k", NOW + 1999, self.limit) == 10.0
+            await call(store.attempt, self.k, NOW)
+        assert await call(store.attempt, self.k, NOW + 1000) is None
+        assert await call(store.attempt, self.k, NOW + 1999) is None
+        assert await call(store.attempt, self.k, NOW + 1999) is None
+        assert await call(store.attempt, self.k, NOW + 1999) == Blocked("k", 10.0)
+
+    async def test_counts_at_each_of_several_by_its_own_limit(self, store: ThrottleStore) -> None:
+        for _ in range(3):
+            assert await call(store.attempt, self.both, NOW) is None
+        assert await call(store.attempt, self.both, NOW) == Blocked("k", 10.0)
+        # The wide one remembers for a tenth of the time: what it knew is forgotten.
+        for _ in range(5):
+            assert await call(store.attempt, {"wide": self.wide}, NOW + 100) is None
+        assert await call(store.attempt, {"wide": self.wide}, NOW + 100) == Blocked("wide", 20.0)
+        assert await call(store.attempt, self.k, NOW + 100) is None
+        assert await call(store.attempt, self.k, NOW + 100) == Blocked("k", 20.0)
+
+    async def test_counts_at_all_of_several_or_at_none(self, store: ThrottleStore) -> None:
+        for _ in range(3):
+            await call(store.attempt, self.k, NOW)
+        for counters in (self.both, self.turned):
+            for _ in range(9):
+                assert await call(store.attempt, counters, NOW + 5) == Blocked("k", 5.0)
+        for _ in range(5):
+            assert await call(store.attempt, {"wide": self.wide}, NOW + 5) is None
+        assert await call(store.attempt, {"wide": self.wide}, NOW + 5) == Blocked("wide", 20.0)
+
+    async def test_what_is_not_counted_is_not_remembered_longer(self, store: ThrottleStore) -> None:
+        for _ in range(4):
+            await call(store.attempt, {"wide": self.wide}, NOW)
+        for _ in range(3):
+            await call(store.attempt, self.k, NOW + 95)
+        assert await call(store.attempt, self.both, NOW + 99) == Blocked("k", 6.0)
+        for _ in range(5):
+            assert await call(store.attempt, {"wide": self.wide}, NOW + 100) is None
+
+    async def test_names_the_first_that_blocks(self, store: ThrottleStore) -> None:
+        for key, limit in self.both.items():
+            for _ in range(5):
+                await call(store.attempt, {key: limit}, NOW)
+        assert await call(store.attempt, self.both, NOW) == Blocked("wide", 20.0)
+        assert await call(store.attempt, self.turned, NOW) == Blocked("k", 10.0)
 
     async def test_a_refund_lifts_the_block(self, store: ThrottleStore) -> None:
         for _ in range(3):
-            await call(store.attempt, "k", NOW, self.limit)
-        await call(store.refund, "k")
-        assert await call(store.attempt, "k", NOW, self.limit) == 0.0
-        assert await call(store.attempt, "k", NOW, self.limit) == 10.0
+            await call(store.attempt, self.k, NOW)
+        await call(store.refund, ["k"])
+        assert await call(store.attempt, self.k, NOW) is None
+        assert await call(store.attempt, self.k, NOW) == Blocked("k", 10.0)
 
     async def test_refunds_no_more_than_was_counted(self, store: ThrottleStore) -> None:
-        await call(store.attempt, "k", NOW, self.limit)
+        await call(store.attempt, self.k, NOW)
         for _ in range(3):
-            await call(store.refund, "k")
-        await call(store.refund, "unknown")
+            await call(store.refund, ["k", "unknown"])
         for _ in range(3):
-            assert await call(store.attempt, "k", NOW, self.limit) == 0.0
-        assert await call(store.attempt, "k", NOW, self.limit) == 10.0
+            assert await call(store.attempt, self.k, NOW) is None
+        assert await call(store.attempt, self.k, NOW) == Blocked("k", 10.0)
+
+    async def test_refunds_each_of_several(self, store: ThrottleStore) -> None:
+        for _ in range(3):
+            await call(store.attempt, self.both, NOW)
+        await call(store.refund, list(self.both))
+        assert await call(store.attempt, self.both, NOW) is None
+        for _ in range(2):
+            assert await call(store.attempt, {"wide": self.wide}, NOW) is None
+        assert await call(store.attempt, {"wide": self.wide}, NOW) == Blocked("wide", 20.0)
 
     async def test_lets_no_more_through_at_once_than_one_by_one(self, store: ThrottleStore) -> None:
-        waits = await together(store.attempt, 50, "k", NOW, self.limit)
-        assert Counter(waits) == {0.0: 3, 10.0: 47}
+        answers = await together(store.attempt, 50, self.k, NOW)
+        assert Counter(answers) == {None: 3, Blocked("k", 10.0): 47}
+
+    async def test_counts_at_all_of_several_or_at_none_at_once(self, store: ThrottleStore) -> None:
+        answers = await together(store.attempt, 50, self.both, NOW)
+        assert Counter(answers) == {None: 3, Blocked("k", 10.0): 47}
+        for _ in range(2):
+            assert await call(store.attempt, {"wide": self.wide}, NOW) is None
+        assert await call(store.attempt, {"wide": self.wide}, NOW) == Blocked("wide", 20.0)
+
+    async def test_many_count_and_refund_at_once_in_any_order(self, store: ThrottleStore) -> None:
+        ample = replace(self.limit, free=1000)
+        names = ["a", "b", "c"]
+        for _ in range(20):
+            await call(store.attempt, dict.fromkeys(names, ample), NOW)
+        await asyncio.gather(
+            *(
+                together(store.attempt, 10, dict.fromkeys(order, ample), NOW)
+                for order in (names, names[::-1])
+            ),
+            *(together(store.refund, 10, order) for order in (names, names[::-1])),
+        )
+        for key in names:
+            last = {key: replace(self.limit, free=21)}
+            assert await call(store.attempt, last, NOW) is None
+            assert await call(store.attempt, last, NOW) == Blocked(key, 10.0)
 
     async def test_spends_what_was_earned(self, store: ThrottleStore) -> None:
-        assert not await call(store.spend, "k", NOW)
+        assert await call(store.spend, "k", NOW) is None
         await call(store.earn, "k", 2, NOW + 100)
-        assert [await call(store.spend, "k", NOW + 99.75) for _ in range(3)] == [True, True, False]
+        left = [await call(store.spend, "k", NOW + 99.75) for _ in range(3)]
+        assert left == [Allowance(1, NOW + 100), Allowance(0, NOW + 100), None]
         await call(store.earn, "k", 1, NOW + 100)
-        assert not await call(store.spend, "other", NOW)
-        assert not await call(store.spend, "k", NOW + 100)
+        assert await call(store.spend, "other", NOW) is None
+        assert await call(store.spend, "k", NOW + 100) is None
 
     async def test_earning_sets_the_credits(self, store: ThrottleStore) -> None:
         await call(store.earn, "k", 5, NOW + 100)
         await call(store.earn, "k", 1, NOW + 200)
-        assert [await call(store.spend, "k", NOW + 150) for _ in range(2)] == [True, False]
+        left = [await call(store.spend, "k", NOW + 150) for _ in range(2)]
+        assert left == [Allowance(0, NOW + 200), None]
+
+    async def test_what_is_given_back_is_there_again(self, store: ThrottleStore) -> None:
+        await call(store.earn, "k", 2, NOW + 100)
+        for _ in range(3):
+            assert await call(store.spend, "k", NOW) == Allowance(1, NOW + 100)
+            await call(store.give_back, "k")
+        await call(store.give_back, "unknown")
+        assert await call(store.spend, "unknown", NOW) is None
 
     async def test_spends_no_credit_twice(self, store: ThrottleStore) -> None:
         await call(store.earn, "k", 5, NOW + 100)
-        assert Counter(await together(store.spend, 50, "k", NOW)) == {True: 5, False: 45}
+        left = Counter(await together(store.spend, 50, "k", NOW))
+        assert left == {None: 45} | {Allowance(credits, NOW + 100): 1 for credits in range(5)}
 
     async def test_an_allowance_is_no_counter(self, store: ThrottleStore) -> None:
         await call(store.earn, "k", 1, NOW + 100)
-        assert await call(store.attempt, "k", NOW, self.limit) == 0.0
-        await call(store.refund, "k")
-        assert await call(store.spend, "k", NOW)
+        assert await call(store.attempt, self.k, NOW) is None
+        await call(store.refund, ["k"])
+        assert await call(store.spend, "k", NOW) == Allowance(0, NOW + 100)
 
     async def test_purges_what_is_past(self, store: ThrottleStore) -> None:
         long_ago = NOW - self.limit.memory
-        await call(store.attempt, "old", long_ago - 1, self.limit)
-        await call(store.attempt, "new", NOW, self.limit)
+        await call(store.attempt, {"old": self.limit}, long_ago - 1)
+        await call(store.attempt, {"new": self.limit}, NOW)
         await call(store.earn, "old", 1, NOW - 1)
         await call(store.earn, "new", 1, NOW)
         assert await call(store.purge, NOW) <= 2  # it may have forgotten them by itself
         assert await call(store.purge, NOW) == 0
-        assert await call(store.spend, "new", NOW - 1)
+        assert await call(store.spend, "new", NOW - 1) is not None
         for _ in range(2):
-            assert await call(store.attempt, "new", NOW, self.limit) == 0.0
-        assert await call(store.attempt, "new", NOW, self.limit) == 10.0
+            assert await call(store.attempt, {"new": self.limit}, NOW) is None
+        assert await call(store.attempt, {"new": self.limit}, NOW) == Blocked("new", 10.0)
 
 
 class CodeStoreContract:
