@@ -170,6 +170,67 @@ def test_a_password_that_is_not_changed(
     here.visitor().sign_in()
 
 
+# No link resets a password: whoever has forgotten it asks an administrator. So this form is the one
+# way to a new password in a browser, and what is tried with such links is tried here.
+
+
+def opens(here: World, password: str, username: str = "alice") -> bool:
+    """Whether somebody can sign in with a password."""
+    stranger = here.visitor()
+    page = stranger.get("/login")
+    return stranger.submit(page, username=username, password=password).status == 303
+
+
+def test_s11_a_form_for_a_new_password_is_good_once(here: World, visitor: Visitor) -> None:
+    page = visitor.open("/account/password")
+    fields = {"current": PASSWORD, "new": NEW, "again": NEW}
+    assert visitor.submit(page, **fields).status == 303
+    for current in (PASSWORD, NEW):
+        other = {"current": current, "new": "a third of my own", "again": "a third of my own"}
+        assert visitor.submit(page, **other).status == 403
+    assert opens(here, NEW) and not opens(here, "a third of my own")
+
+
+def test_s11_a_form_for_a_new_password_is_for_who_opened_it(here: World, visitor: Visitor) -> None:
+    bob = here.visitor()
+    bob.sign_in("bob")
+    fields = {"current": PASSWORD, "new": NEW, "again": NEW}
+    for name in ("", "username", "subject", "user"):
+        more = {name: "alice"} if name else {}
+        assert bob.submit(visitor.open("/account/password"), **fields, **more).status == 403
+    # Whoever it names, it is about the one who is signed in.
+    answer = bob.submit(bob.open("/account/password"), **fields, username="alice", subject="alice")
+    assert answer.status == 303
+    assert opens(here, PASSWORD) and opens(here, NEW, "bob") and not opens(here, PASSWORD, "bob")
+
+
+def test_s11_a_form_for_a_new_password_ends_with_the_password(
+    here: World, visitor: Visitor
+) -> None:
+    elsewhere = here.visitor(CHROME)
+    elsewhere.sign_in()
+    page = elsewhere.open("/account/password")
+    assert change(visitor).status == 303
+    fields = {"current": NEW, "new": "a third of my own", "again": "a third of my own"}
+    answer = elsewhere.submit(page, **fields)
+    assert answer.status in {303, 403}
+    assert opens(here, NEW) and not opens(here, "a third of my own")
+
+
+def test_s11_no_step_to_a_new_password_can_be_skipped(here: World, visitor: Visitor) -> None:
+    wanted = {"new": NEW, "again": NEW}
+    page = visitor.open("/account/password")
+    assert visitor.submit(page, **wanted).status == 400, "without the current one"
+    assert visitor.submit(page, current="", **wanted).status == 400
+    assert visitor.post("/account/password", {"current": PASSWORD, **wanted}).status == 403
+    stranger = here.visitor()
+    answer = stranger.post(
+        page.form["action"], {**page.form["fields"], "current": PASSWORD, **wanted}
+    )
+    assert answer.status == 303 and answer.location.startswith("/login"), "nobody is signed in"
+    assert opens(here, PASSWORD) and not opens(here, NEW)
+
+
 def test_b01_guessing_the_current_password_is_throttled(here: World, visitor: Visitor) -> None:
     here.clock.advance(10)
     answers = [change(visitor, current="wrong")]
