@@ -22,7 +22,7 @@ from bezant.errors import InvalidToken, StoreUnavailable
 from bezant.revocation import RevocationView
 from bezant.runtime import SYNC, run_sync
 from bezant.stores import Revocation
-from bezant.testing import TokenFactory, fixed_key
+from bezant.testing import FrozenClock, TokenFactory, fixed_key
 from tests.jose import (
     b64,
     compact,
@@ -1118,3 +1118,42 @@ def test_no_value_of_a_claim_makes_it_stumble(name: str, value: Any) -> None:
     assert isinstance(principal.subject, str)
     assert isinstance(principal.expires_at, int)
     assert replace(principal) == principal
+
+
+# ---- what is known without waiting -------------------------------------------------------------
+
+
+def test_a_token_is_recalled_once_it_was_verified() -> None:
+    clock, source, view = FrozenClock(), Source(due=False), RevocationView()
+    tokens = TokenFactory(clock=clock)
+    keys = KeySet([tokens.key])
+    options: dict[str, Any] = {"issuer": tokens.issuer, "audience": tokens.audience, "clock": clock}
+    verifier = TokenVerifier(keys=keys, revocations=view, sources=[source], **options)
+    token = tokens.mint()
+    assert verifier.recall(token) is None
+    who = verifier.verify(token)
+    assert verifier.recall(token) is who
+    for other in (token + "A", token[:-4] + "AAAA", token + " ", "", token * 100):
+        assert verifier.recall(other) is None
+
+    source.due = True  # nobody has looked for revocations for too long
+    assert verifier.recall(token) is None
+    source.due = False
+    keys._keys.clear()  # the key is gone
+    assert verifier.recall(token) is None
+    keys._keys[tokens.key.kid] = tokens.key
+    assert verifier.recall(token) is who
+    view.put(Revocation("token", who.token_id, clock() + 1, clock() + 9999, clock()))
+    assert verifier.recall(token) is None
+
+    another = tokens.mint()
+    verifier.verify(another)
+    clock.advance(who.expires_at + 10 - clock())
+    assert verifier.recall(another) is None
+
+
+def test_without_a_cache_nothing_is_recalled() -> None:
+    tokens = TokenFactory()
+    verifier = tokens.verifier(cache_size=0)
+    verifier.verify(tokens.mint())
+    assert verifier.recall(tokens.mint()) is None

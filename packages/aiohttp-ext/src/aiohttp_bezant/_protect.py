@@ -107,7 +107,9 @@ def _protect(
         request = _request(args)
         bezant = nearest(request)
         try:
-            who = await bezant.authenticate(request)
+            who = bezant.recall(request)
+            if who is None:
+                who = await bezant.authenticate(request)
             if who is not None:
                 need.check(who, bezant.guard.verifier.clock())
             elif not anonymous:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from unittest.mock import patch
+from contextlib import AbstractContextManager
 
 from aiohttp import web
 
 from aiohttp_bezant._bezant import BEZANT, Bezant
-from bezant import Principal, Runtime
+from bezant import Principal
+from bezant.testing import acting_as
 
 __all__ = ["as_principal"]
 
 
-@contextmanager
-def as_principal(bezant: Bezant | web.Application, principal: Principal | None) -> Iterator[None]:
+def as_principal(
+    bezant: Bezant | web.Application, principal: Principal | None
+) -> AbstractContextManager[None]:
     """Let all requests come from ``principal``, or from nobody, whatever they carry.
 
     Scopes, permissions and roles are still demanded of it.
@@ -29,10 +29,4 @@ def as_principal(bezant: Bezant | web.Application, principal: Principal | None) 
         bezant: What `setup` returned, or the application that it was given.
         principal: Who asks.
     """
-
-    async def authenticate(authorization: Sequence[str], runtime: Runtime) -> Principal | None:
-        return principal
-
-    guard = (bezant if isinstance(bezant, Bezant) else bezant[BEZANT]).guard
-    with patch.object(guard, "authenticate_if_present", authenticate):
-        yield
+    return acting_as((bezant if isinstance(bezant, Bezant) else bezant[BEZANT]).guard, principal)

@@ -58,6 +58,13 @@ class Verifier(ABC):
             StoreUnavailable: What must be known to trust a token cannot be read.
         """
 
+    def recall(self, token: str, /) -> Principal | None:
+        """Whose a token is, when it was verified before and is good still, and nothing must be
+        looked up to know that: what most requests need, without waiting. None says nothing about
+        the token: then `averify` tells. By default nothing is remembered.
+        """
+        return None
+
     async def check_revoked(  # noqa: B027 (most know of none)
         self, principal: Principal, runtime: Runtime
     ) -> None:

@@ -263,19 +263,44 @@ class TokenVerifier(Verifier):
         if cache is None:
             principal, _ = self._verify(token, now)
         else:
-            # Keyed by digest: the cache holds no token that a memory dump could give away.
-            sent = token[: self.profile.max_size + 1].encode("utf-8", "surrogatepass")
-            name = sha256(sent).digest()
-            entry = cache.get(name)
-            # Verified once is enough, unless the token or its key has died since.
-            if entry is not None and now < entry[2] and self._keys.holds(entry[1]):
-                principal = entry[0]
-            else:
+            name = self._name(token)
+            remembered = self._remembered(cache, name, now)
+            if remembered is None:
                 principal, key = self._verify(token, now)
                 cache.put(name, (principal, key, principal.expires_at + self.profile.leeway))
+            else:
+                principal = remembered
         if self._revocations is not None and self._revocations.revokes(principal):
             raise _revoked()
         return principal
+
+    def recall(self, token: str, /) -> Principal | None:
+        """Whose a token is, from the cache alone."""
+        cache = self._cache
+        if cache is None:
+            return None
+        for source in self._sources:
+            if source.due:
+                return None
+        principal = self._remembered(cache, self._name(token), self.clock())
+        if (
+            principal is not None
+            and self._revocations is not None
+            and self._revocations.revokes(principal)
+        ):
+            return None
+        return principal
+
+    def _name(self, token: str) -> bytes:
+        # A digest: the cache holds no token that a memory dump could give away.
+        return sha256(token[: self.profile.max_size + 1].encode("utf-8", "surrogatepass")).digest()
+
+    def _remembered(self, cache: _Cache, name: bytes, now: float) -> Principal | None:
+        """Verified once is enough, unless the token or its key has died since."""
+        entry = cache.get(name)
+        if entry is not None and now < entry[2] and self._keys.holds(entry[1]):
+            return entry[0]
+        return None
 
     def _verify(self, token: str, now: float) -> tuple[Principal, Key]:
         claims, key = decode(token, self.profile, self._keys, now)

@@ -40,7 +40,9 @@ async def identify(request: HttpRequest, runtime: Runtime) -> Principal | None:
         principal: Principal | None = found[1]
     else:
         try:
-            principal = await guard.authenticate_if_present(authorization(request), runtime)
+            principal = guard.recall(authorization(request))
+            if principal is None:
+                principal = await guard.authenticate_if_present(authorization(request), runtime)
         except OAuthError:
             raise
         except Exception as error:

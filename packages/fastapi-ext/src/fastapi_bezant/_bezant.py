@@ -149,7 +149,10 @@ class Bezant:
         if found is not None and found[0] is guard:
             principal: Principal | None = found[1]
             return principal
-        principal = await guard.authenticate_if_present(authorization(scope), RUNTIME)
+        values = authorization(scope)
+        principal = guard.recall(values)
+        if principal is None:
+            principal = await guard.authenticate_if_present(values, RUNTIME)
         scope[FOUND] = guard, principal
         return principal
 

@@ -7,16 +7,21 @@ kind.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from typing import Any
+from unittest.mock import patch
 
+from bezant.guard import ResourceGuard
 from bezant.keys import Key, KeySet
+from bezant.principal import Principal
+from bezant.runtime import Runtime
 from bezant.signing import ACCESS_TOKEN_TYPE, encode
 from bezant.verifier import TokenVerifier
 
-__all__ = ["FrozenClock", "TokenFactory", "fixed_key"]
+__all__ = ["FrozenClock", "TokenFactory", "acting_as", "fixed_key"]
 
 _JWKS: Mapping[str, Mapping[str, str]] = {
     "ES256": {
@@ -173,3 +178,22 @@ class TokenFactory:
             **options,
         }
         return TokenVerifier(**settings)
+
+
+@contextmanager
+def acting_as(guard: ResourceGuard, principal: Principal | None) -> Iterator[None]:
+    """Let all requests that a guard looks at come from ``principal``, or from nobody, whatever they
+    carry: what ``as_principal`` of every extension does.
+    """
+
+    def recall(authorization: Sequence[str]) -> Principal | None:
+        return principal
+
+    async def authenticate(authorization: Sequence[str], runtime: Runtime) -> Principal | None:
+        return principal
+
+    with (
+        patch.object(guard, "recall", recall),
+        patch.object(guard, "authenticate_if_present", authenticate),
+    ):
+        yield
