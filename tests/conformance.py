@@ -404,6 +404,7 @@ ATTACKS: Final[dict[str, dict[str, str]]] = {
         "S08": "Passwords in redirects, referrers and addresses",
         "S09": "A sign-out from elsewhere",
         "S10": "Forged and replayed logout tokens",
+        "S11": "A new password twice, for another person, after another change, steps skipped",
         "S12": "Claims that people set for themselves",
         "S13": "A name that is used again",
     },

@@ -149,7 +149,8 @@ class RedisThrottleStore:
 
     Args:
         client: A client of redis-py. Give it timeouts, or a server that hangs holds up logins.
-        prefix: Begins every key.
+        prefix: Begins every key. In a cluster give it a hash tag, such as ``{bezant}:``: an attempt
+            is counted at two keys at once, which must be on one node.
     """
 
     def __init__(self, client: Redis | AsyncRedis, *, prefix: str = "bezant:") -> None:
