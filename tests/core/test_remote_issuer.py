@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from bezant import ConfigurationError, Key, TokenVerifier
+from bezant.background import Background
 from bezant.errors import BezantError, InvalidToken, StoreUnavailable, UnknownKey
 from bezant.fetch import HTTPFetch
 from bezant.http import Request, Response
@@ -175,6 +176,21 @@ def test_a_forked_process_follows_the_issuer_itself(
     time.sleep(0.3)
     issuer.revoke("token", "doomed")
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_the_first_round_of_each_thread_is_the_one_that_is_waited_for(
+    issuer: FakeIssuer, follow: Callable[..., TokenVerifier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes late, because the machine is busy, begins no second one."""
+
+    def second(_: Background) -> None:
+        pytest.fail("another round was begun")
+
+    monkeypatch.setattr(Background, "round", second)
+    verifier = follow()
+    for _ in range(2):
+        assert is_taken(verifier, issuer.mint())
+    assert issuer.count(JWKS) == 1
 
 
 # ---- rotation --------------------------------------------------------------------------------

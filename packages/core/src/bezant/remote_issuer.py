@@ -124,13 +124,13 @@ class RemoteIssuer(Source):
         """
         self.start()
         if self._keys_read == NEVER:
-            await self._first(runtime, self._keys_thread, self._keys_failures)
+            await runtime.wait(self._first(self._keys_thread, self._keys_are_new))
         if self._timer() - self._keys_read > self._keys_max_stale:
             raise StoreUnavailable(f"the keys of {self._metadata.issuer} cannot be read")
         if self._bound is None:
             return
         if self._feed_read == NEVER:
-            await self._first(runtime, self._feed_thread, self._feed_failures)
+            await runtime.wait(self._first(self._feed_thread, self._feed_is_new))
         age = self._timer() - self._feed_read
         if age <= self._bound:
             return
@@ -158,9 +158,24 @@ class RemoteIssuer(Source):
         self._feed_thread.close(timeout=0)
 
     @staticmethod
-    async def _first(runtime: Runtime, thread: Background, failures: int) -> None:
-        if failures == 0:  # else it was tried, and is tried again: nobody waits for that
-            await runtime.wait(thread.round())
+    def _first(thread: Background, is_new: Callable[[], bool]) -> Future[None]:
+        """Done when something was read for the first time, or the first try has failed: it is
+        tried again, and nobody waits for that.
+        """
+        # Asked before anything else: a round that ends after this has left what it found by then,
+        # and none begins in its place.
+        going = thread.going_on()
+        if is_new():
+            return going or thread.round()
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+    def _keys_are_new(self) -> bool:
+        return self._keys_read == NEVER and self._keys_failures == 0
+
+    def _feed_is_new(self) -> bool:
+        return self._feed_read == NEVER and self._feed_failures == 0
 
     async def _look_again(self, runtime: Runtime) -> bool:
         with self._looking:
@@ -200,8 +215,7 @@ class RemoteIssuer(Source):
         pace = self._bound * 0.6
         begun = self._timer()
         try:
-            if len(self.keys) == 0:
-                self._keys_thread.round().result(self._timeout * 4)
+            self._first(self._keys_thread, lambda: len(self.keys) == 0).result(self._timeout * 4)
             url = self._metadata.endpoint("revocation_feed_endpoint")
             if url is None:
                 raise FetchError(
