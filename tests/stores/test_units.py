@@ -61,12 +61,6 @@ async def test_a_failed_statement_leaves_nothing_and_is_no_outage(sql: Stores) -
     assert await call(sql.database.run, put, "a") == 1
 
 
-@pytest.mark.parametrize(
-    "database",
-    # The writer thread is missing: to it, every unit is all or nothing.
-    ["sqlite-threads", "aiosqlite", "psycopg", "psycopg-threads", "asyncpg"],
-    indirect=True,
-)
 async def test_a_part_of_a_unit_may_be_a_transaction(sql: Stores) -> None:
     @one_statement
     def unit(connection: Connection) -> None:

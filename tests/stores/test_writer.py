@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
 
 from bezant.errors import StoreUnavailable
-from bezant.stores.sql import AsyncDatabase, Database, reads
+from bezant.stores.sql import AsyncDatabase, Database, one_statement, reads
 from bezant.stores.sql.schema import allowances
 from bezant.stores.sql.writer import MAX_BATCH
 
@@ -165,11 +165,14 @@ async def test_a_commit_that_fails_fails_all_of_the_batch(database: AsyncDatabas
     assert await database.run(put, "a") == "a"
 
 
+@pytest.mark.parametrize("kind", [one_statement, lambda unit: unit])
 async def test_a_transaction_that_sqlite_ended_fails_all_of_the_batch(
-    database: AsyncDatabase,
+    database: AsyncDatabase, kind: Callable[[Any], Any]
 ) -> None:
+    @kind
     def end(connection: Connection) -> None:
         connection.exec_driver_sql("ROLLBACK")  # as SQLite does itself when the disk fails
+        raise LookupError
 
     results = await together(database, putting("a"), end, putting("b"))
     assert [type(result) for result in results] == [StoreUnavailable] * 3

@@ -29,6 +29,7 @@ from bezant.stores import (
 )
 from bezant.stores.sql import Database, SQLStores
 from bezant_server.accounts import AccountStore
+from bezant_server.accounts.authorizations import AccountAuthorizationStore
 from bezant_server.accounts.session_store import SessionStore
 from bezant_server.sessions import Sessions
 from bezant_server.settings import Settings
@@ -64,18 +65,17 @@ def assemble(
     """
     issuer = settings.public_url()
     sessions = sessions or browser_sessions(settings, database, SYNC, clock)
-    stores: Stores = SQLStores(database)
-    if throttle is not None:
-        stores = _Mixed(
-            clients=stores.clients,
-            authorizations=stores.authorizations,
-            keys=stores.keys,
-            revocations=stores.revocations,
-            throttle=throttle,
-            codes=stores.codes,
-            consents=stores.consents,
-            logouts=stores.logouts,
-        )
+    standard = SQLStores(database)
+    stores: Stores = _Stores(
+        clients=standard.clients,
+        authorizations=AccountAuthorizationStore(database),
+        keys=standard.keys,
+        revocations=standard.revocations,
+        throttle=standard.throttle if throttle is None else throttle,
+        codes=standard.codes,
+        consents=standard.consents,
+        logouts=standard.logouts,
+    )
     return AuthorizationServer(
         settings.server_config(issuer),
         stores=stores,
@@ -158,7 +158,7 @@ def hasher(settings: Settings) -> PasswordHasher:
 
 
 @dataclass(frozen=True)
-class _Mixed:
+class _Stores:
     """Stores of more than one kind (`bezant.stores.Stores`)."""
 
     clients: ClientStore

@@ -117,11 +117,12 @@ class Authorizations:
 
     async def refresh(
         self, client: Client, token: str, *, now: float, address: str, runtime: Runtime
-    ) -> Authorization:
+    ) -> tuple[Authorization, User | None]:
         """Spend a refresh token: one compare-and-set in the store decides (RFC 6749 section 6).
 
         Returns:
-            The authorization at the generation whose refresh token is to be handed out.
+            The authorization at the generation whose refresh token is to be handed out, and its
+            resource owner as of now, when the store has told; else None.
 
         Raises:
             InvalidGrant: Forged, another client's, expired, revoked, or spent; when spent, the
@@ -170,7 +171,7 @@ class Authorizations:
                     retried=outcome is Outcome.RETRIED,
                 )
             )
-            return authorization
+            return authorization, rotation.user
         if outcome is Outcome.REVOKED and now < self._tokens_end(authorization):
             # Whoever revoked it may have failed before its access tokens were ended too.
             await self._end_access_tokens(authorization, runtime)

@@ -42,11 +42,11 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def nonblocking(cls: C) -> C:
-    """Mark the public ``def`` methods of a store as finishing without I/O, so that they run in
-    place.
+    """Mark the public methods of a store as finishing, or giving something to wait for, without
+    I/O, so that they run in place and nobody has to look what they are.
     """
     for name, member in vars(cls).items():
-        if not name.startswith("_") and callable(member) and not iscoroutinefunction(member):
+        if not name.startswith("_") and callable(member):
             member.__nonblocking__ = True
     return cls
 
@@ -92,7 +92,7 @@ class Runtime:
         self, method: Callable[P, MaybeAwaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Call a store method of either kind and return its settled result."""
-        if iscoroutinefunction(method) or getattr(method, "__nonblocking__", False):
+        if getattr(method, "__nonblocking__", False) or iscoroutinefunction(method):
             result = method(*args, **kwargs)
         else:
             result = await self._io(method, *args, **kwargs)

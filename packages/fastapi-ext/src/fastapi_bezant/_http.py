@@ -6,7 +6,11 @@ from typing import Final, cast
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response as StarletteResponse
-from starlette.status import WS_1008_POLICY_VIOLATION
+from starlette.status import (
+    HTTP_204_NO_CONTENT,
+    HTTP_304_NOT_MODIFIED,
+    WS_1008_POLICY_VIOLATION,
+)
 from starlette.types import ASGIApp, Scope
 from starlette.websockets import WebSocketClose
 
@@ -18,6 +22,10 @@ RUNTIME: Final = Runtime(
     io=cast(Offload, run_in_threadpool), wait=asyncio.wrap_future, loop=True, sleep=asyncio.sleep
 )
 """How core's flows run here: awaited, blocking stores in the thread pool."""
+
+
+_WITHOUT_BODY: Final = frozenset({HTTP_204_NO_CONTENT, HTTP_304_NOT_MODIFIED})
+"""What has neither a body nor a length (RFC 9110 section 8.6)."""
 
 
 class Refused(HTTPException):
@@ -37,8 +45,16 @@ class Refused(HTTPException):
 def respond(answer: Response) -> StarletteResponse:
     """Core's answer as one of Starlette's, byte for byte."""
     response = StarletteResponse(answer.body, answer.status)
-    response.raw_headers += [(k.encode("latin-1"), v.encode("latin-1")) for k, v in answer.headers]
+    response.raw_headers = raw_headers(answer)
     return response
+
+
+def raw_headers(answer: Response) -> list[tuple[bytes, bytes]]:
+    """The headers of core's answer as ASGI has them, its length included."""
+    headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in answer.headers]
+    if answer.status not in _WITHOUT_BODY:
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    return headers
 
 
 def can_refuse(scope: Scope) -> bool:

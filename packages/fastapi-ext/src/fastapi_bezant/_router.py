@@ -14,7 +14,7 @@ from starlette.types import Lifespan, Receive, Scope, Send, StatelessLifespan
 from bezant import AuthorizationServer, ResourceGuard
 from bezant.endpoints import Endpoint
 from bezant.http import Request
-from fastapi_bezant._http import RUNTIME, respond
+from fastapi_bezant._http import RUNTIME, raw_headers
 
 
 class EndpointApp:
@@ -41,10 +41,13 @@ class EndpointApp:
             address=client[0] if client else "",
             native=StarletteRequest(scope),  # whose body has been read
         )
-        response = respond(await self._handler(request, RUNTIME))
-        if request.method == "HEAD":
-            response.body = b""  # the length of what GET would answer stays in the headers
-        await response(scope, receive, send)
+        answer = await self._handler(request, RUNTIME)
+        # What Starlette's Response would send, without making one.
+        head = {"status": answer.status, "headers": raw_headers(answer)}
+        await send({"type": "http.response.start", **head})
+        # To HEAD, the headers tell the length of what GET would answer.
+        body = b"" if request.method == "HEAD" else answer.body
+        await send({"type": "http.response.body", "body": body})
 
     async def _body(self, receive: Receive) -> bytes | None:
         body, more = bytearray(), True

@@ -42,10 +42,11 @@ class RefreshTokenGrant:
             given = await self._authorizations.find(client, token, context.runtime)
             narrow(form.get("scope"), _still_allowed(given.scopes, client.scopes))
             narrow_resources(form.all("resource"), given.audience)
-        authorization = await self._authorizations.refresh(
+        authorization, user = await self._authorizations.refresh(
             client, token, now=context.now, address=context.address, runtime=context.runtime
         )
-        user = await context.runtime.call(self._accounts.get, authorization.subject)
+        if user is None:
+            user = await context.runtime.call(self._accounts.get, authorization.subject)
         if user is None or not user.active:
             await self._authorizations.revoke(
                 authorization.id, now=context.now, runtime=context.runtime

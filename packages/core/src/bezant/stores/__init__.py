@@ -118,10 +118,14 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The outcome, and the authorization as it is after the call (None when unknown)."""
+    """What came of an attempt to spend a generation."""
 
     outcome: Outcome
     authorization: Authorization | None
+    """As it is after the call; None when unknown."""
+    user: User | None = None
+    """Its resource owner as of now, from a store that knows them and so spares the look-up; None
+    says nothing."""
 
 
 class AuthorizationStore(Protocol):

@@ -197,6 +197,7 @@ class AsyncDatabase(Database):
         async def verb(*args: P.args, **kwargs: P.kwargs) -> T:
             return await self.run(unit, *args, **kwargs)
 
+        verb.__nonblocking__ = True  # type: ignore[attr-defined]
         return verb
 
     async def create_all(self, tables: MetaData = metadata, /) -> None:

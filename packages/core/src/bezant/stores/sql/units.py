@@ -1,7 +1,8 @@
 """Units of work: plain functions over a connection, and where their transactions begin and end.
 
 Connections commit each statement by itself. A transaction is where one is begun: around a whole
-unit by the `Database` that runs it, or around a part of it by `transaction`.
+unit by the `Database` that runs it, or around a part of it by `transaction`. Where many units share
+one transaction, each has a savepoint in its place.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bezant.stores.sql.prepared import Prepared
 
-__all__ = ["Kind", "begin", "kind_of", "mark_open", "one_statement", "reads", "transaction"]
+__all__ = ["Kind", "begin", "kind_of", "mark_shared", "one_statement", "reads", "transaction"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,8 +25,19 @@ BEGIN = Prepared(text("BEGIN"))
 BEGIN_IMMEDIATE = Prepared(text("BEGIN IMMEDIATE"))
 COMMIT = Prepared(text("COMMIT"))
 ROLLBACK = Prepared(text("ROLLBACK"))
+SAVEPOINT = Prepared(text("SAVEPOINT unit"))
+UNDO = Prepared(text("ROLLBACK TO unit"))
+RELEASE = Prepared(text("RELEASE unit"))
 
-_OPEN = "bezant.transaction"
+_STATE = "bezant.transaction"
+
+
+class _State(Enum):
+    """What statements on a connection are part of."""
+
+    NOTHING = "nothing"
+    SHARED = "a transaction of many units"
+    OWN = "a transaction, or a savepoint, of one unit"
 
 
 class Kind(Enum):
@@ -62,25 +74,34 @@ def kind_of(unit: Callable[..., Any]) -> Kind:
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """One transaction around the statements inside; within another one, nothing."""
-    state = connection.info
-    if state.get(_OPEN):
+    """All or nothing of the statements inside; within another one of the same unit, nothing new."""
+    info = connection.info  # of this connection, and not of one that comes after it
+    before = info.get(_STATE, _State.NOTHING)
+    if before is _State.OWN:
         yield
         return
-    begin(connection)
-    state[_OPEN] = True
+    shared = before is _State.SHARED
+    if shared:
+        SAVEPOINT.count(connection)
+    else:
+        begin(connection)
+    info[_STATE] = _State.OWN
     try:
         yield
-        COMMIT.count(connection)
+        (RELEASE if shared else COMMIT).count(connection)
     except BaseException as error:
         if not isinstance(error, Exception):
             connection.invalidate(error)
         elif not connection.invalidated:
             with suppress(SQLAlchemyError):  # what matters is the first error
-                ROLLBACK.count(connection)
+                if shared:
+                    UNDO.count(connection)
+                    RELEASE.count(connection)
+                else:
+                    ROLLBACK.count(connection)
         raise
     finally:
-        state[_OPEN] = False
+        info[_STATE] = before
 
 
 def begin(connection: Connection) -> None:
@@ -90,6 +111,8 @@ def begin(connection: Connection) -> None:
     (BEGIN_IMMEDIATE if connection.dialect.name == "sqlite" else BEGIN).count(connection)
 
 
-def mark_open(connection: Connection) -> None:
-    """Make `transaction` do nothing on this connection: whoever holds it begins and ends them."""
-    connection.info[_OPEN] = True
+def mark_shared(connection: Connection) -> None:
+    """Say that whoever holds this connection begins and ends its transactions, each for many
+    units.
+    """
+    connection.info[_STATE] = _State.SHARED

@@ -1,8 +1,8 @@
 """SQLite under an event loop: one thread, one connection, many units of work per commit.
 
 A commit that survives the loss of power costs more than ten updates. While the thread waits for the
-disk, the units of other tasks gather; it then runs all of them in one transaction, each in a
-savepoint of its own, and commits once.
+disk, the units of other tasks gather; it then runs all of them in one transaction, each undone
+alone should it fail, and commits once.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from bezant.errors import StoreUnavailable
-from bezant.stores.sql.database import AsyncDatabase
+from bezant.stores.sql.database import AsyncDatabase, perform
 from bezant.stores.sql.faults import is_away, unavailable
 from bezant.stores.sql.patience import Patience
-from bezant.stores.sql.prepared import Prepared
-from bezant.stores.sql.units import COMMIT, ROLLBACK, Kind, begin, kind_of, mark_open
+from bezant.stores.sql.units import COMMIT, ROLLBACK, Kind, begin, kind_of, mark_shared
 
 __all__ = ["WriterDatabase"]
 
@@ -34,10 +33,6 @@ T = TypeVar("T")
 
 MAX_BATCH = 256
 """Units per transaction at most, so that no other process waits long for its turn to write."""
-
-SAVEPOINT = Prepared(text("SAVEPOINT unit"))
-UNDO = Prepared(text("ROLLBACK TO unit"))
-RELEASE = Prepared(text("RELEASE unit"))
 
 
 class WriterDatabase(AsyncDatabase):
@@ -124,7 +119,7 @@ class _Job:
 
     def perform(self, connection: Connection) -> None:
         try:
-            self.result = self.unit(connection, *self.args, **self.kwargs)
+            self.result = perform(connection, self.unit, *self.args, **self.kwargs)
         except Exception as error:  # noqa: BLE001 (all of them belong to the task that waits)
             self.error = unavailable(error) if is_away(error) else error
 
@@ -151,7 +146,7 @@ def _work(engine: Engine, queue: _Queue, timeout: float) -> None:
             try:
                 if connection is None:
                     connection = _patiently(engine.connect, timeout)
-                    mark_open(connection)
+                    mark_shared(connection)
                 _perform(connection, jobs, timeout)
             except Exception as error:  # noqa: BLE001 (the thread outlives every error)
                 for job in jobs:
@@ -194,17 +189,23 @@ def _commit_together(connection: Connection, jobs: Sequence[_Job], timeout: floa
     try:
         _patiently(partial(begin, connection), timeout)
         for job in jobs:
-            SAVEPOINT.count(connection)
             job.perform(connection)
-            if job.error is not None:
-                UNDO.count(connection)
-            RELEASE.count(connection)
+            if job.error is not None and not _in_transaction(connection):
+                error, job.error = job.error, None
+                raise error  # nothing of any of them is left
         COMMIT.count(connection)
-    except SQLAlchemyError as error:
+    except Exception as error:  # noqa: BLE001 (whatever it was, nothing was committed)
         with suppress(SQLAlchemyError):  # SQLite may have rolled back by itself
             ROLLBACK.count(connection)
+        reason = error if isinstance(error, StoreUnavailable) else unavailable(error)
         for job in jobs:
-            job.error = job.error or unavailable(error)
+            job.error = job.error or reason
+
+
+def _in_transaction(connection: Connection) -> bool:
+    """Whether there still is one: after some errors, such as a full disk, SQLite has ended it."""
+    driver: Any = connection.connection.dbapi_connection
+    return bool(driver.in_transaction)
 
 
 def _patiently(action: Callable[[], T], timeout: float) -> T:
