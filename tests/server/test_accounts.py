@@ -8,8 +8,11 @@ import pytest
 
 from bezant.errors import Refused
 from bezant.runtime import SYNC, run_sync
+from bezant.stores import Outcome
 from bezant.stores.sql import Database, SyncDatabase
+from bezant.testing.stores import NOW, an_authorization
 from bezant_server.accounts import AccountStore, Directory
+from bezant_server.accounts.authorizations import AccountAuthorizationStore
 from bezant_server.settings import Settings
 
 HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA"
@@ -70,6 +73,27 @@ def test_the_look_up_at_each_refresh_is_one_statement(installed: Settings) -> No
     settled(AccountStore(database).get, alice.subject)
     database.close()
     assert len(statements) == 1
+
+
+def test_a_refresh_tells_whose_it_is_while_it_decides(
+    database: SyncDatabase, directory: Directory
+) -> None:
+    directory.add_role("editor", ["items.delete"])
+    alice = add(directory, "alice", roles=["editor"])
+    store = AccountAuthorizationStore(database)
+    row = an_authorization(subject=alice.subject)
+    settled(store.add, row)
+    spend = row.id, row.client_id, row.generation, NOW, NOW + 9, 10.0
+    rotated, retried = settled(store.rotate, *spend), settled(store.rotate, *spend)
+    assert (rotated.outcome, retried.outcome) == (Outcome.ROTATED, Outcome.RETRIED)
+    assert rotated.user == retried.user == settled(AccountStore(database).get, alice.subject)
+
+    directory.set_active(alice.subject, active=False)
+    assert settled(store.rotate, *spend).user.active is False
+    unknown = settled(store.rotate, row.id, "another", row.generation, NOW, NOW + 9, 10.0)
+    reused = settled(store.rotate, row.id, row.client_id, row.generation, NOW + 5, NOW + 9, 1.0)
+    assert (unknown.outcome, reused.outcome) == (Outcome.UNKNOWN, Outcome.REUSED)
+    assert unknown.user is reused.user is None
 
 
 def test_subjects_are_random_and_names_and_addresses_unique(directory: Directory) -> None:

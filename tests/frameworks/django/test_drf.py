@@ -166,7 +166,9 @@ def test_nobody_can_tell_now(
     async def away(*_: Any) -> None:
         raise TemporarilyUnavailable(retry_after=7)
 
-    monkeypatch.setattr(conf.site().guard, "authenticate_if_present", away)
+    guard = conf.site().guard
+    monkeypatch.setattr(guard, "authenticate_now", lambda _: None)
+    monkeypatch.setattr(guard, "authenticate_if_present", away)
     with project(**ROUTES):
         answer = browser("/items", tokens.mint())
         assert (answer.status_code, answer["retry-after"]) == (503, "7")

@@ -27,18 +27,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def verified(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tokens that were verified, or recalled."""
+    """The tokens that were verified."""
     seen: list[str] = []
     verifier = app.extensions["bezant"].guard.verifier
-    verify, recall = verifier.verify, verifier.recall
-
-    def recalled(token: str) -> Principal | None:
-        if (principal := recall(token)) is not None:
-            seen.append(token)
-        return principal  # type: ignore[no-any-return]
-
+    verify = verifier.verify
     monkeypatch.setattr(verifier, "verify", lambda token: seen.append(token) or verify(token))
-    monkeypatch.setattr(verifier, "recall", recalled)
     return seen
 
 

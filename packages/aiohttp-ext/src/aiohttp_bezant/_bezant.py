@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.hdrs import AUTHORIZATION
 
 from aiohttp_bezant._endpoints import check_places, routes_of
 from aiohttp_bezant._http import RUNTIME, respond
@@ -48,12 +49,17 @@ class Bezant:
             else f"aiohttp_bezant.found.{id(self)}"
         )
 
-    def recall(self, request: web.Request) -> Principal | None:
+    def authenticate_now(self, request: web.Request) -> Principal | None:
         """Whom a request comes from, when that needs no waiting; None says nothing: ask
         `authenticate`.
+
+        Raises:
+            InvalidToken: The token is not good.
         """
+        if (asked := self._asked(request)) is not None:
+            return asked[0]
         headers = request.headers
-        who = self.guard.recall(headers.getall("Authorization", ()))
+        who = self.guard.authenticate_now(headers.getall(AUTHORIZATION, ()))
         if who is not None:
             request[self._key] = headers, who
         return who
@@ -64,17 +70,22 @@ class Bezant:
         Raises:
             OAuthError: It carries bad ones, or nobody can tell now.
         """
+        if (asked := self._asked(request)) is not None:
+            return asked[0]
         headers = request.headers
-        who: Principal | None
-        # Looked for without a KeyError, which would be the dearest part of a hit in the cache.
-        if self._key in iter(request):
-            known, who = request[self._key]
-            if known is headers or _alike(known, headers):
-                return who
-        authorization = headers.getall("Authorization", ())
+        authorization = headers.getall(AUTHORIZATION, ())
         who = await self.guard.authenticate_if_present(authorization, RUNTIME)
         request[self._key] = headers, who
         return who
+
+    def _asked(self, request: web.Request) -> tuple[Principal | None] | None:
+        """What this request was found to come from before; None when nobody has asked."""
+        # Looked for without a KeyError, which would be the dearest part of a hit in the cache.
+        if self._key in iter(request):
+            known, who = request[self._key]
+            if known is request.headers or _alike(known, request.headers):
+                return (who,)
+        return None
 
     def _issuing(self) -> AuthorizationServer:
         if self.server is None:
@@ -99,7 +110,7 @@ def _alike(known: Any, headers: Any) -> bool:
     """Whether two requests carry the same credentials: a clone has the same state as what it was
     made from, and maybe another token.
     """
-    alike: bool = known.getall("Authorization", ()) == headers.getall("Authorization", ())
+    alike: bool = known.getall(AUTHORIZATION, ()) == headers.getall(AUTHORIZATION, ())
     return alike
 
 

@@ -107,7 +107,7 @@ def _protect(
         request = _request(args)
         bezant = nearest(request)
         try:
-            who = bezant.recall(request)
+            who = bezant.authenticate_now(request)
             if who is None:
                 who = await bezant.authenticate(request)
             if who is not None:

@@ -26,6 +26,7 @@ from bezant.verification import Verifier
 
 __all__ = ["ResourceGuard"]
 
+_NO_TOKEN = re.compile(r"^$|[ \t,]")
 _QUOTABLE = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*")
 
 
@@ -85,13 +86,23 @@ class ResourceGuard:
             requirement.check(principal, self.verifier.clock())
         return principal
 
-    def recall(self, authorization: Sequence[str]) -> Principal | None:
-        """Whom a request comes from, when its token was good a moment ago and can be known to be so
-        still without waiting. None says nothing: ask `authenticate_if_present`.
+    def authenticate_now(self, authorization: Sequence[str]) -> Principal | None:
+        """Whom a request comes from, when that can be told without waiting, as of most. None says
+        nothing: ask `authenticate_if_present`.
+
+        Raises:
+            InvalidToken: The token is not good.
         """
-        if len(authorization) == 1 and authorization[0].startswith("Bearer "):
-            return self.verifier.recall(authorization[0][7:])
-        return None
+        if len(authorization) != 1 or not authorization[0].startswith("Bearer "):
+            return None
+        token = authorization[0][7:]
+        try:
+            return self.verifier.verify_now(token)
+        except InvalidToken as error:
+            if _NO_TOKEN.search(token):
+                return None  # the header is malformed, which is another refusal
+            self._tell(error)
+            raise
 
     async def authenticate_if_present(
         self, authorization: Sequence[str], runtime: Runtime
@@ -105,10 +116,13 @@ class ResourceGuard:
         try:
             return await self.verifier.averify(token, runtime)
         except InvalidToken as error:
-            self.events.emit(TokenRejected(at=self.verifier.clock(), reason=error.detail))
+            self._tell(error)
             raise
         except StoreUnavailable as error:
             raise TemporarilyUnavailable(detail=str(error)) from error
+
+    def _tell(self, error: InvalidToken) -> None:
+        self.events.emit(TokenRejected(at=self.verifier.clock(), reason=error.detail))
 
     def challenge(self, error: BearerError) -> str:
         """The value of ``WWW-Authenticate`` (RFC 6750 section 3)."""

@@ -42,11 +42,11 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def nonblocking(cls: C) -> C:
-    """Mark the public methods of a store as finishing, or giving something to wait for, without
-    I/O, so that they run in place and nobody has to look what they are.
+    """Mark the public ``def`` methods of a store as finishing without I/O, so that they run in
+    place.
     """
     for name, member in vars(cls).items():
-        if not name.startswith("_") and callable(member):
+        if not name.startswith("_") and callable(member) and not iscoroutinefunction(member):
             member.__nonblocking__ = True
     return cls
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from hashlib import sha256
 from typing import Final
 
 from bezant.errors import ConfigurationError, InvalidToken, StoreUnavailable, UnknownKey
@@ -263,54 +262,48 @@ class TokenVerifier(Verifier):
         if cache is None:
             principal, _ = self._verify(token, now)
         else:
-            name = self._name(token)
-            remembered = self._remembered(cache, name, now)
-            if remembered is None:
+            name = _name(token[: self.profile.max_size + 1])
+            entry = cache.young.get(name) or cache.old_entry(name)
+            # Verified once is enough, unless the token or its key has died since.
+            if entry is not None and now < entry[2] and self._keys.holds(entry[1]):
+                principal = entry[0]
+            else:
                 principal, key = self._verify(token, now)
                 cache.put(name, (principal, key, principal.expires_at + self.profile.leeway))
-            else:
-                principal = remembered
         if self._revocations is not None and self._revocations.revokes(principal):
             raise _revoked()
         return principal
 
-    def recall(self, token: str, /) -> Principal | None:
-        """Whose a token is, from the cache alone."""
-        cache = self._cache
-        if cache is None:
-            return None
+    def verify_now(self, token: str, /) -> Principal | None:
+        """Like `verify`, unless a source is due or the key is not known."""
         for source in self._sources:
             if source.due:
                 return None
-        principal = self._remembered(cache, self._name(token), self.clock())
-        if (
-            principal is not None
-            and self._revocations is not None
-            and self._revocations.revokes(principal)
-        ):
+        try:
+            return self.verify(token)
+        except UnknownKey:
             return None
-        return principal
-
-    def _name(self, token: str) -> bytes:
-        # A digest: the cache holds no token that a memory dump could give away.
-        return sha256(token[: self.profile.max_size + 1].encode("utf-8", "surrogatepass")).digest()
-
-    def _remembered(self, cache: _Cache, name: bytes, now: float) -> Principal | None:
-        """Verified once is enough, unless the token or its key has died since."""
-        entry = cache.get(name)
-        if entry is not None and now < entry[2] and self._keys.holds(entry[1]):
-            return entry[0]
-        return None
 
     def _verify(self, token: str, now: float) -> tuple[Principal, Key]:
         claims, key = decode(token, self.profile, self._keys, now)
         return Principal.from_claims(claims), key
 
 
+def _name(token: str) -> _Name:
+    """What the cache calls a token: 128 bits, from which no dump of the memory gives it away.
+
+    They come from the interpreter's own hash (PEP 456: SipHash under a key of this process); SHA-256
+    would be the dearest part of a hit. They need not resist collisions: whoever can look for one
+    has the token, and may use it. Nobody else can do better than guess.
+    """
+    return hash(token), hash(token + ".")
+
+
 def _revoked() -> InvalidToken:
     return InvalidToken("the access token has been revoked", detail="revoked")
 
 
+_Name = tuple[int, int]
 _Entry = tuple[Principal, Key, float]
 """Whose token it was, what it was signed with, and the moment until which it is good."""
 
@@ -325,18 +318,17 @@ class _Cache:
 
     def __init__(self, size: int) -> None:
         self._half = (size + 1) // 2
-        self._young: dict[bytes, _Entry] = {}
-        self._old: dict[bytes, _Entry] = {}
+        self.young: dict[_Name, _Entry] = {}
+        self._old: dict[_Name, _Entry] = {}
 
-    def get(self, name: bytes) -> _Entry | None:
-        entry = self._young.get(name)
-        if entry is None:
-            entry = self._old.get(name)
-            if entry is not None:
-                self.put(name, entry)
+    def old_entry(self, name: _Name) -> _Entry | None:
+        """What is not among the young ones, and will be from now on."""
+        entry = self._old.get(name)
+        if entry is not None:
+            self.put(name, entry)
         return entry
 
-    def put(self, name: bytes, entry: _Entry) -> None:
-        if len(self._young) >= self._half:
-            self._old, self._young = self._young, {}
-        self._young[name] = entry
+    def put(self, name: _Name, entry: _Entry) -> None:
+        if len(self.young) >= self._half:
+            self._old, self.young = self.young, {}
+        self.young[name] = entry

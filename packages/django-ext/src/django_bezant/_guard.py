@@ -40,7 +40,7 @@ async def identify(request: HttpRequest, runtime: Runtime) -> Principal | None:
         principal: Principal | None = found[1]
     else:
         try:
-            principal = guard.recall(authorization(request))
+            principal = guard.authenticate_now(authorization(request))
             if principal is None:
                 principal = await guard.authenticate_if_present(authorization(request), runtime)
         except OAuthError:

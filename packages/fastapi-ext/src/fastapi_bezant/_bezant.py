@@ -150,7 +150,7 @@ class Bezant:
             principal: Principal | None = found[1]
             return principal
         values = authorization(scope)
-        principal = guard.recall(values)
+        principal = guard.authenticate_now(values)
         if principal is None:
             principal = await guard.authenticate_if_present(values, RUNTIME)
         scope[FOUND] = guard, principal

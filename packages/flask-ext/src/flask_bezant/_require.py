@@ -44,7 +44,7 @@ def _identify(guard: ResourceGuard) -> Principal | None:
     if found is not None and found[0] is guard and found[1] == authorization:
         return cast("Principal | None", found[2])
     values = () if authorization is None else (authorization,)
-    principal = guard.recall(values)
+    principal = guard.authenticate_now(values)
     if principal is None:
         # By hand in async views too, whose event loops live for one request only.
         principal = run_sync(guard.authenticate_if_present(values, SYNC))

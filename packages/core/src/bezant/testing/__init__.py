@@ -186,14 +186,14 @@ def acting_as(guard: ResourceGuard, principal: Principal | None) -> Iterator[Non
     carry: what ``as_principal`` of every extension does.
     """
 
-    def recall(authorization: Sequence[str]) -> Principal | None:
+    def authenticate_now(authorization: Sequence[str]) -> Principal | None:
         return principal
 
     async def authenticate(authorization: Sequence[str], runtime: Runtime) -> Principal | None:
         return principal
 
     with (
-        patch.object(guard, "recall", recall),
+        patch.object(guard, "authenticate_now", authenticate_now),
         patch.object(guard, "authenticate_if_present", authenticate),
     ):
         yield

@@ -197,7 +197,7 @@ class AsyncDatabase(Database):
         async def verb(*args: P.args, **kwargs: P.kwargs) -> T:
             return await self.run(unit, *args, **kwargs)
 
-        verb.__nonblocking__ = True  # type: ignore[attr-defined]
+        verb.__nonblocking__ = True  # type: ignore[attr-defined] # nobody need look at it
         return verb
 
     async def create_all(self, tables: MetaData = metadata, /) -> None:
