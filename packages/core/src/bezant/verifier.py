@@ -292,9 +292,9 @@ class TokenVerifier(Verifier):
 def _name(token: str) -> _Name:
     """What the cache calls a token: 128 bits, from which no dump of the memory gives it away.
 
-    They come from the interpreter's own hash (PEP 456: SipHash under a key of this process); SHA-256
-    would be the dearest part of a hit. They need not resist collisions: whoever can look for one
-    has the token, and may use it. Nobody else can do better than guess.
+    They come from the interpreter's own hash (PEP 456: SipHash under a key of this process), since
+    SHA-256 would be the dearest part of a hit. They need not resist collisions: whoever can look
+    for one has the token, and may use it. Nobody else can do better than guess.
     """
     return hash(token), hash(token + ".")
 
