@@ -18,19 +18,10 @@ __all__ = ["AccountAuthorizationStore"]
 
 @one_statement
 def rotate_and_get_user(
-    connection: Connection,
-    authorization_id: str,
-    client_id: str,
-    generation: int,
-    now: float,
-    idle_expires_at: float,
-    retry_window: float,
-    /,
+    connection: Connection, /, *spend: *tuple[str, str, int, float, float, float]
 ) -> Rotation:
     """Spend one generation, atomically; see `bezant.stores.AuthorizationStore.rotate`."""
-    rotation = rotate(
-        connection, authorization_id, client_id, generation, now, idle_expires_at, retry_window
-    )
+    rotation = rotate(connection, *spend)
     if rotation.outcome not in {Outcome.ROTATED, Outcome.RETRIED}:
         return rotation
     assert rotation.authorization is not None
