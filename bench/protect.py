@@ -154,6 +154,7 @@ FRAMEWORKS = {
             Application(UNCACHED, "decorator_uncached"),
             Application(CACHED, "decorator"),
             Application(MIDDLEWARE, "middleware"),
+            Application("the signature alone", "signature_alone"),
             Application(AIOHTTP_PEERS[0], "pyjwt_middleware"),
             Application(AIOHTTP_PEERS[1], "jwt_middleware", ("aiohttp_jwt",)),
         ),

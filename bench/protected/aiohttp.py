@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+from base64 import urlsafe_b64decode
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -13,6 +16,7 @@ from aiohttp_bezant import bearer_middleware, principal, require, setup
 from bench.load import HOST
 from bench.primitives import AUDIENCE, ISSUER
 from bench.protected import SCOPE, USER, PeerKey, answer, pyjwt_of_header, verifier
+from bezant.keys import Key
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -55,6 +59,24 @@ def decorator_uncached() -> web.Application:
 def middleware() -> web.Application:
     """`bearer_middleware` in front of it as well."""
     return decorator(middlewares=[bearer_middleware()])
+
+
+# ---- the limit ----
+
+
+def signature_alone() -> web.Application:
+    """Nobody can do with less: the signature is checked, and what it covers is not even read."""
+    key = Key.from_jwk(json.loads(os.environ["BENCH_KEY"]))
+
+    async def items(request: web.Request) -> web.Response:
+        message, _, signature = request.headers["Authorization"][7:].encode().rpartition(b".")
+        if not key.verify(message, urlsafe_b64decode(signature + b"==")):
+            raise web.HTTPUnauthorized
+        return web.json_response(answer(USER))
+
+    app = web.Application()
+    app.router.add_get("/items", items)
+    return app
 
 
 # ---- peers ----
