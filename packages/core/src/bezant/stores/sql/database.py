@@ -197,7 +197,8 @@ class AsyncDatabase(Database):
         async def verb(*args: P.args, **kwargs: P.kwargs) -> T:
             return await self.run(unit, *args, **kwargs)
 
-        verb.__nonblocking__ = True  # type: ignore[attr-defined] # nobody need look at it
+        # So that `Runtime.call` does not inspect the same function at every call.
+        verb.__nonblocking__ = True  # type: ignore[attr-defined]
         return verb
 
     async def create_all(self, tables: MetaData = metadata, /) -> None:
