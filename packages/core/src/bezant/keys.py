@@ -14,7 +14,10 @@ from typing import Any, Final, Protocol
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from jwt.algorithms import Algorithm, ECAlgorithm, get_default_algorithms
 from jwt.exceptions import PyJWTError
 
@@ -50,47 +53,69 @@ _ALGORITHMS: Final[Mapping[str, Algorithm]] = {
 """PyJWT's: they sign, and read and write keys."""
 
 
-def _verify_es256(public: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> None:
-    if len(signature) != 64:
-        raise InvalidSignature
-    # The two numbers of RFC 7518 section 3.4 as the SEQUENCE of INTEGERs that cryptography takes.
-    r, s = _der_integer(signature[:32]), _der_integer(signature[32:])
-    der = b"\x30%c\x02%c%b\x02%c%b" % (4 + len(r) + len(s), len(r), r, len(s), s)
-    public.verify(der, message, _ECDSA)
+_Check = Callable[[bytes, bytes], object]
+"""Takes a message and its signature; raises `InvalidSignature`."""
 
-
-def _der_integer(raw: bytes) -> bytes:
-    """The shortest form of an unsigned big-endian number in DER (X.690 section 8.3)."""
-    digits = raw.lstrip(b"\0")
-    # Nothing at all means zero; a first bit that is set would mean a negative number.
-    return digits if digits and digits[0] < 0x80 else b"\0" + digits
-
-
-def _verify_eddsa(public: ed25519.Ed25519PublicKey, message: bytes, signature: bytes) -> None:
-    public.verify(signature, message)
-
-
-def _verify_rs256(public: rsa.RSAPublicKey, message: bytes, signature: bytes) -> None:
-    public.verify(signature, message, _PKCS1, _SHA256)
-
-
-def _verify_ps256(public: rsa.RSAPublicKey, message: bytes, signature: bytes) -> None:
-    public.verify(signature, message, _PSS, _SHA256)
-
-
-def _verify_hs256(secret: bytes, message: bytes, signature: bytes) -> None:
-    if not compare_digest(hmac_digest(secret, message, "sha256"), signature):
-        raise InvalidSignature
-
-
-_VERIFIERS: Final[Mapping[str, Callable[[Any, bytes, bytes], None]]] = {
-    "ES256": _verify_es256,
-    "EdDSA": _verify_eddsa,
-    "RS256": _verify_rs256,
-    "PS256": _verify_ps256,
-    "HS256": _verify_hs256,
+# The two numbers of an ES256 signature (RFC 7518 section 3.4) as the SEQUENCE of INTEGERs that
+# cryptography takes: what stands before each, by whether its first bit is set (X.690 section 8.3).
+_DER: Final = {
+    (False, False): (b"\x30\x44\x02\x20", b"\x02\x20"),
+    (False, True): (b"\x30\x45\x02\x20", b"\x02\x21\0"),
+    (True, False): (b"\x30\x45\x02\x21\0", b"\x02\x20"),
+    (True, True): (b"\x30\x46\x02\x21\0", b"\x02\x21\0"),
 }
-"""Each raises `InvalidSignature`. PyJWT's would make objects and look at types each time."""
+
+
+def _es256(public: ec.EllipticCurvePublicKey) -> _Check:
+    verify = public.verify
+
+    def check(message: bytes, signature: bytes) -> None:
+        if len(signature) != 64:
+            raise InvalidSignature
+        if signature[0] and signature[32]:
+            before_r, before_s = _DER[signature[0] > 0x7F, signature[32] > 0x7F]
+            der = before_r + signature[:32] + before_s + signature[32:]
+        else:  # DER has no leading zeros; one signature of 128 has one
+            der = encode_dss_signature(
+                int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+            )
+        verify(der, message, _ECDSA)
+
+    return check
+
+
+def _eddsa(public: ed25519.Ed25519PublicKey) -> _Check:
+    verify = public.verify
+    return lambda message, signature: verify(signature, message)
+
+
+def _rs256(public: rsa.RSAPublicKey) -> _Check:
+    verify = public.verify
+    return lambda message, signature: verify(signature, message, _PKCS1, _SHA256)
+
+
+def _ps256(public: rsa.RSAPublicKey) -> _Check:
+    verify = public.verify
+    return lambda message, signature: verify(signature, message, _PSS, _SHA256)
+
+
+def _hs256(secret: bytes) -> _Check:
+    def check(message: bytes, signature: bytes) -> None:
+        if not compare_digest(hmac_digest(secret, message, "sha256"), signature):
+            raise InvalidSignature
+
+    return check
+
+
+_CHECKS: Final[Mapping[str, Callable[[Any], _Check]]] = {
+    "ES256": _es256,
+    "EdDSA": _eddsa,
+    "RS256": _rs256,
+    "PS256": _ps256,
+    "HS256": _hs256,
+}
+"""How to check signatures with a public key. PyJWT's would make objects and look at types each
+time."""
 
 # What RFC 7638 section 3.2 and RFC 8037 section 2 take into a thumbprint.
 _THUMBPRINT: Final = {
@@ -113,15 +138,15 @@ class Key:
     Make one with `generate` or `from_jwk`.
     """
 
-    __slots__ = ("_algorithm", "_private", "_public", "_verify", "algorithm", "kid")
+    __slots__ = ("_algorithm", "_check", "_private", "_public", "algorithm", "kid")
 
     def __init__(self, algorithm: str, private: Any, public: Any, kid: str | None = None) -> None:
         self.algorithm: str = algorithm
         self._algorithm = _ALGORITHMS[algorithm]
-        self._verify = _VERIFIERS[algorithm]
         self._private = private
         self._public = public
         _check_strength(algorithm, public)
+        self._check = _CHECKS[algorithm](public)
         self.kid: str = kid or _thumbprint(self._jwk(public))
 
     @classmethod
@@ -210,7 +235,7 @@ class Key:
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether a signature is good."""
         try:
-            self._verify(self._public, message, signature)
+            self._check(message, signature)
         except InvalidSignature:
             return False
         return True

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from bezant.errors import (
     ConfigurationError,
@@ -60,12 +60,18 @@ class Principal:
         """
         audience = claims["aud"]
         auth_time = claims.get("auth_time")
+        try:
+            scopes = _scope_set(claims.get("scope", ""))
+        except (TypeError, InvalidScope):
+            raise InvalidToken(
+                "the access token is not valid here", detail="scope is malformed"
+            ) from None
         fields = {
             "subject": claims["sub"],
             "client_id": claims["client_id"],
-            "scopes": _scope_set(claims.get("scope", "")),
-            "permissions": _string_set(claims.get("permissions", ()), "permissions"),
-            "roles": _string_set(claims.get("roles", ()), "roles"),
+            "scopes": scopes,
+            "permissions": _string_set(claims, "permissions"),
+            "roles": _string_set(claims, "roles"),
             "audience": (audience,) if type(audience) is str else tuple(audience),
             "expires_at": int(claims["exp"]),
             "auth_time": auth_time if type(auth_time) is int else None,
@@ -75,8 +81,8 @@ class Principal:
         }
         # All at once: a frozen __init__ would set eleven fields the slow way, and this runs for
         # every token that is verified.
-        self = object.__new__(cls)
-        object.__setattr__(self, "__dict__", fields)
+        self = _new(cls)
+        _set(self, "__dict__", fields)
         return self
 
     @property
@@ -90,27 +96,21 @@ class Principal:
 
 
 _NOTHING: frozenset[str] = frozenset()
-
-
-def _scope_set(value: Any) -> frozenset[str]:
-    if type(value) is not str:
-        raise InvalidToken("the access token is not valid here", detail="scope is not a string")
-    try:
-        return _split(value)
-    except InvalidScope:
-        raise InvalidToken(
-            "the access token is not valid here", detail="scope is malformed"
-        ) from None
+_new: Final = object.__new__
+_set: Final = object.__setattr__
 
 
 @lru_cache(maxsize=1024)  # few combinations of scopes stand in many tokens
-def _split(scope: str) -> frozenset[str]:
+def _scope_set(scope: Any) -> frozenset[str]:
+    if type(scope) is not str:
+        raise TypeError
     return frozenset(parse_scope(scope)) if scope else _NOTHING
 
 
-def _string_set(value: Any, name: str) -> frozenset[str]:
-    if value == ():
+def _string_set(claims: dict[str, Any], name: str) -> frozenset[str]:
+    if name not in claims:
         return _NOTHING
+    value = claims[name]
     try:
         if type(value) is not list:
             raise TypeError

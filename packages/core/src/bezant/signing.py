@@ -46,6 +46,7 @@ LONGEST: Final = 65536
 _FORBIDDEN_HEADERS: Final = ("crit", "zip", "b64", "enc")
 
 _STRINGS: Final = ("sub", "jti", "client_id", "sid")
+_NUMBERS: Final = (int, float)
 _ONLY_STRINGS: Final = frozenset({str})
 
 
@@ -145,9 +146,10 @@ def signed_claims(
         raise _refused("oversized")
     try:
         # Another dot would be in the payload's part, and refused there.
-        message, _, signature_part = token.encode("ascii").rpartition(b".")
+        message, _, signature_part = token.encode().rpartition(b".")
         header_part, _, payload_part = message.partition(b".")
-        header = _headers.get(header_part) or _parse_header(header_part)
+        known = _headers.get(header_part)
+        header = known or _parse_header(header_part)
         payload = b64url_decode(payload_part)
         signature = b64url_decode(signature_part)
     except ValueError:
@@ -160,7 +162,7 @@ def signed_claims(
         raise UnknownKey("the access token is not valid here", detail="no key for this kid and alg")
     if not key.verify(message, signature):
         raise _refused("bad signature")
-    if header_part not in _headers:
+    if known is None:
         if len(_headers) >= _MAX_HEADERS:
             _headers.clear()
         _headers[header_part] = header
@@ -231,13 +233,20 @@ def check_claims(claims: dict[str, Any], profile: Profile, now: float) -> None:
 
 def check_dates(claims: dict[str, Any], now: float, leeway: float) -> None:
     """``exp``, which must be there, and ``iat`` and ``nbf`` (RFC 7519 section 4.1.4 to 4.1.6)."""
-    if now >= _date(claims.get("exp"), "exp") + leeway:
+    for name in ("exp", "iat", "nbf"):
+        if name in claims:
+            value = claims[name]
+            # NaN fails the comparison.
+            if type(value) not in _NUMBERS or not 0 <= value <= LATEST:
+                raise _refused(f"{name} is missing, absurd or no date")
+            if name != "exp" and value > now + leeway:
+                raise _refused(f"{name} is in the future")
+    if "exp" not in claims:
+        raise _refused("exp is missing, absurd or no date")
+    if now >= claims["exp"] + leeway:
         raise InvalidToken(
             "the access token has expired; get a new one with the refresh token", detail="expired"
         )
-    for name in ("iat", "nbf"):
-        if name in claims and _date(claims[name], name) > now + leeway:
-            raise _refused(f"{name} is in the future")
 
 
 def check_audience(audience: Any, expected: frozenset[str] | None) -> None:
@@ -249,14 +258,6 @@ def check_audience(audience: Any, expected: frozenset[str] | None) -> None:
         raise _refused("aud is missing or malformed")
     if expected is not None and expected.isdisjoint(names):
         raise _refused("wrong aud")
-
-
-def _date(value: Any, name: str) -> float:
-    if type(value) is int and 0 <= value <= LATEST:
-        return value
-    if type(value) is float and 0 <= value <= LATEST:  # NaN fails the comparison
-        return value
-    raise _refused(f"{name} is missing, absurd or no date")
 
 
 def _is_strings(value: Any) -> bool:

@@ -260,7 +260,8 @@ class TokenVerifier(Verifier):
         """
         now, cache = self.clock(), self._cache
         if cache is None:
-            principal, _ = self._verify(token, now)
+            claims, _ = decode(token, self.profile, self._keys, now)
+            principal = Principal.from_claims(claims)
         else:
             name = _name(token[: self.profile.max_size + 1])
             entry = cache.young.get(name) or cache.old_entry(name)
@@ -268,7 +269,8 @@ class TokenVerifier(Verifier):
             if entry is not None and now < entry[2] and self._keys.holds(entry[1]):
                 principal = entry[0]
             else:
-                principal, key = self._verify(token, now)
+                claims, key = decode(token, self.profile, self._keys, now)
+                principal = Principal.from_claims(claims)
                 cache.put(name, (principal, key, principal.expires_at + self.profile.leeway))
         if self._revocations is not None and self._revocations.revokes(principal):
             raise _revoked()
@@ -283,10 +285,6 @@ class TokenVerifier(Verifier):
             return self.verify(token)
         except UnknownKey:
             return None
-
-    def _verify(self, token: str, now: float) -> tuple[Principal, Key]:
-        claims, key = decode(token, self.profile, self._keys, now)
-        return Principal.from_claims(claims), key
 
 
 def _name(token: str) -> _Name:
