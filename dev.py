@@ -32,9 +32,17 @@ PYTHON = ENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = ENV / "stamp.txt"
 NEEDS = ROOT / "requirements" / "nox.txt"
 
-# What another environment, or a taste in where pip installs, would leak into ours.
+# What another environment, or a taste in where pip installs, would leak into ours. And without
+# bytecode each of the many processes of the tests would compile all its libraries again.
 LEAKS = (
-    *("PYTHONHOME", "PYTHONPATH", "UV_SYSTEM_PYTHON", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"),
+    *(
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "UV_SYSTEM_PYTHON",
+        "VIRTUAL_ENV",
+        "__PYVENV_LAUNCHER__",
+    ),
     *("PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_USER"),
 )
 

@@ -26,7 +26,6 @@ CHEAP_HASHES = {"BEZANT_PASSWORD_MEMORY_KIB": "8", "BEZANT_PASSWORD_ITERATIONS":
 def environment(settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a process: this one's, with nothing of Bezant in it but what is given."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BEZANT_")}
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling everything for each process takes longer
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     kept["COLUMNS"] = "80"
     return {**kept, **CHEAP_HASHES, **(settings or {})}
