@@ -35,15 +35,9 @@ NEEDS = ROOT / "requirements" / "nox.txt"
 # What another environment, or a taste in where pip installs, would leak into ours. And without
 # bytecode each of the many processes of the tests would compile all its libraries again.
 LEAKS = (
-    *(
-        "PYTHONDONTWRITEBYTECODE",
-        "PYTHONHOME",
-        "PYTHONPATH",
-        "UV_SYSTEM_PYTHON",
-        "VIRTUAL_ENV",
-        "__PYVENV_LAUNCHER__",
-    ),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__"),
     *("PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_USER"),
+    *("UV_SYSTEM_PYTHON", "VIRTUAL_ENV"),
 )
 
 

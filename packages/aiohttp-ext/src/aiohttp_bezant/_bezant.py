@@ -81,7 +81,7 @@ class Bezant:
     def _asked(self, request: web.Request) -> tuple[Principal | None] | None:
         """What this request was found to come from before; None when nobody has asked."""
         # Looked for without a KeyError, which would be the dearest part of a hit in the cache.
-        if self._key in iter(request):
+        if len(request) and self._key in iter(request):
             known, who = request[self._key]
             if known is request.headers or _alike(known, request.headers):
                 return (who,)
@@ -99,7 +99,10 @@ class Bezant:
             RuntimeError: Nobody has asked it.
         """
         who: Principal | None
-        known, who = request.get(self._key, (None, None))
+        try:
+            known, who = request[self._key]
+        except KeyError:
+            known = None
         headers = request.headers
         if known is not headers and (known is None or not _alike(known, headers)):
             raise RuntimeError("put @require(...) or @optional on this handler")

@@ -24,6 +24,9 @@ __all__ = ["TokenVerifier"]
 REQUIRED: Final = ("sub", "client_id", "iat", "jti")
 """What RFC 9068 section 2.2 demands beside iss, aud and exp."""
 
+TAIL: Final = 43
+"""Characters of the shortest signature, that of HS256."""
+
 
 class TokenVerifier(Verifier):
     """Verifies access tokens (RFC 9068 section 4) and remembers those it has verified.
@@ -291,10 +294,11 @@ def _name(token: str) -> _Name:
     """What the cache calls a token: 128 bits, from which no dump of the memory gives it away.
 
     They come from the interpreter's own hash (PEP 456: SipHash under a key of this process), since
-    SHA-256 would be the dearest part of a hit. They need not resist collisions: whoever can look
-    for one has the token, and may use it. Nobody else can do better than guess.
+    SHA-256 would be the dearest part of a hit: half of them from all of the token, half from the
+    end of its signature. They need not resist collisions: whoever knows the signature has the
+    token, and would be taken for whom it names. Nobody else can do better than guess.
     """
-    return hash(token), hash(token + ".")
+    return hash(token), hash(token[-TAIL:])
 
 
 def _revoked() -> InvalidToken:
