@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from jwt.algorithms import RSAAlgorithm
 
 from tests.api import Api
 from tests.harness import HARNESSES, available
@@ -30,6 +33,19 @@ settings.register_profile(
     "search", settings.get_profile("suite"), derandomize=False, max_examples=5000
 )
 settings.load_profile(os.environ.get("BEZANT_HYPOTHESIS", "suite"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rsa_keys_are_read_once() -> Iterator[None]:
+    """To read a private RSA key takes as long as ten tests, and most have the same few."""
+    read = cache(RSAAlgorithm.from_jwk)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            RSAAlgorithm,
+            "from_jwk",
+            staticmethod(lambda jwk: read(jwk if isinstance(jwk, str) else json.dumps(jwk))),
+        )
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MethodType
@@ -311,6 +312,24 @@ _read_key = Key.from_jwk
 @cache
 def _read_once(jwk: str) -> Key:
     return _read_key(json.loads(jwk))
+
+
+_make_key = Key.generate
+_made: defaultdict[str, list[Key]] = defaultdict(list)
+
+
+def lasting_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that are made once for all tests; within one test they are all different."""
+    used = Counter[str]()
+
+    def generate(algorithm: str = "ES256") -> Key:
+        made = _made[algorithm]
+        used[algorithm] += 1
+        if used[algorithm] > len(made):
+            made.append(_make_key(algorithm))
+        return made[used[algorithm] - 1]
+
+    monkeypatch.setattr(Key, "generate", generate)
 
 
 def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from bezant_server.schema import migrate
 from bezant_server.settings import Settings, load_settings
 from tests.server.processes import CHEAP_HASHES
 from tests.services import postgres, postgres_url, valkey, valkey_url
+from tests.world import lasting_keys
 
 __all__ = ["postgres", "postgres_url", "valkey", "valkey_url"]
 
@@ -33,6 +34,12 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To make keys for each test would take longer than most tests."""
+    lasting_keys(monkeypatch)
 
 
 @pytest.fixture(scope="session")

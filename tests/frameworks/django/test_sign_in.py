@@ -18,6 +18,7 @@ from bezant import Client as BezantClient
 from bezant import ConfigurationError
 from bezant.events import SessionEnded
 from bezant.interactions import InteractionConfig
+from bezant.logout_sender import LogoutSender
 from bezant.testing import TokenFactory
 from django_bezant import conf
 from django_bezant.checks import check_middleware
@@ -179,7 +180,12 @@ def made(**pages: Any) -> conf.Site:
         return conf.site()
 
 
-def test_the_whole_flow_with_models_and_sessions(alice: Any) -> None:
+def test_the_whole_flow_with_models_and_sessions(
+    alice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its thread would wait for the transaction that this test is, and the end of the test for it.
+    monkeypatch.setattr(LogoutSender, "start", lambda *_: None)
+
     def consent(request: HttpRequest) -> HttpResponse:
         who = signed_in(request)
         assert who is not None
