@@ -6,6 +6,7 @@ python3 dev.py test [PYTEST OPTIONS]
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -42,7 +43,9 @@ def main(arguments: list[str]) -> int:
 
     # nox hears Ctrl-C too, and is given the time to stop what it started.
     signal.signal(signal.SIGINT, lambda *_: None)
-    nox = [sys.executable, "-m", "nox", "--tags", "suite", "--parallel", "auto"]
+    # One more at once than there are processors: sessions that start servers often wait for them.
+    at_once = str((os.cpu_count() or 1) + 1)
+    nox = [sys.executable, "-m", "nox", "--tags", "suite", "--parallel", at_once]
     code = subprocess.call([*nox, "--report", str(REPORT), "--", *arguments], cwd=ROOT)
 
     try:

@@ -56,7 +56,7 @@ class Bezant:
         Raises:
             InvalidToken: The token is not good.
         """
-        if (asked := self._asked(request)) is not None:
+        if len(request) and (asked := self._asked(request)) is not None:
             return asked[0]
         headers = request.headers
         who = self.guard.authenticate_now(headers.getall(AUTHORIZATION, ()))
@@ -81,7 +81,7 @@ class Bezant:
     def _asked(self, request: web.Request) -> tuple[Principal | None] | None:
         """What this request was found to come from before; None when nobody has asked."""
         # Looked for without a KeyError, which would be the dearest part of a hit in the cache.
-        if len(request) and self._key in iter(request):
+        if self._key in iter(request):
             known, who = request[self._key]
             if known is request.headers or _alike(known, request.headers):
                 return (who,)

@@ -295,8 +295,8 @@ def _name(token: str) -> _Name:
 
     They come from the interpreter's own hash (PEP 456: SipHash under a key of this process), since
     SHA-256 would be the dearest part of a hit: half of them from all of the token, half from the
-    end of its signature. They need not resist collisions: whoever knows the signature has the
-    token, and would be taken for whom it names. Nobody else can do better than guess.
+    end of its signature. They need not resist collisions: whoever has the token may use it.
+    Nobody else can do better than guess, 64 bits in one request even when the signature is known.
     """
     return hash(token), hash(token[-TAIL:])
 
