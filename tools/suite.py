@@ -6,7 +6,6 @@ python3 dev.py test [PYTEST OPTIONS]
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -43,9 +42,7 @@ def main(arguments: list[str]) -> int:
 
     # nox hears Ctrl-C too, and is given the time to stop what it started.
     signal.signal(signal.SIGINT, lambda *_: None)
-    # One more at once than there are processors: sessions that start servers often wait for them.
-    at_once = str((os.cpu_count() or 1) + 1)
-    nox = [sys.executable, "-m", "nox", "--tags", "suite", "--parallel", at_once]
+    nox = [sys.executable, "-m", "nox", "--tags", "suite", "--parallel", "auto"]
     code = subprocess.call([*nox, "--report", str(REPORT), "--", *arguments], cwd=ROOT)
 
     try:
