@@ -104,7 +104,7 @@ def _protect(
 
     @wraps(handler)
     async def protected(*args: P.args, **kwargs: P.kwargs) -> R | web.Response:
-        request = args[0] if args and type(args[0]) is web.Request else _request(args)
+        request = _request(args)
         bezant = nearest(request)
         try:
             who = bezant.authenticate_now(request)

@@ -100,9 +100,9 @@ def json_object(raw: bytes) -> dict[str, Any]:
     value = _quick(raw)
     if value is None:
         value = _strict(raw)
-    if type(value) is dict:
-        return value
-    raise ValueError("not an object")
+    if type(value) is not dict:
+        raise ValueError("not an object")
+    return value
 
 
 def _strict(raw: bytes) -> Any:

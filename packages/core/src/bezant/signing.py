@@ -46,6 +46,7 @@ LONGEST: Final = 65536
 _FORBIDDEN_HEADERS: Final = ("crit", "zip", "b64", "enc")
 
 _STRINGS: Final = ("sub", "jti", "client_id", "sid")
+_DATES: Final = (("exp", None), ("iat", 0), ("nbf", 0))  # with what an absent one is taken for
 _NUMBERS: Final = (int, float)
 _ONLY_STRINGS: Final = frozenset({str})
 
@@ -145,7 +146,7 @@ def signed_claims(
     if len(token) > max_size:
         raise _refused("oversized")
     try:
-        # Another dot would be in the payload's part, and refused there.
+        # Another dot would be in the payload's part, and refused there, as what is not ASCII is.
         message, _, signature_part = token.encode().rpartition(b".")
         header_part, _, payload_part = message.partition(b".")
         known = _headers.get(header_part)
@@ -233,16 +234,12 @@ def check_claims(claims: dict[str, Any], profile: Profile, now: float) -> None:
 
 def check_dates(claims: dict[str, Any], now: float, leeway: float) -> None:
     """``exp``, which must be there, and ``iat`` and ``nbf`` (RFC 7519 section 4.1.4 to 4.1.6)."""
-    for name in ("exp", "iat", "nbf"):
-        if name in claims:
-            value = claims[name]
-            # NaN fails the comparison.
-            if type(value) not in _NUMBERS or not 0 <= value <= LATEST:
-                raise _refused(f"{name} is missing, absurd or no date")
-            if name != "exp" and value > now + leeway:
-                raise _refused(f"{name} is in the future")
-    if "exp" not in claims:
-        raise _refused("exp is missing, absurd or no date")
+    for name, absent in _DATES:
+        value: Any = claims.get(name, absent)
+        if type(value) not in _NUMBERS or not 0 <= value <= LATEST:  # NaN fails the comparison
+            raise _refused(f"{name} is missing, absurd or no date")
+        if name != "exp" and value > now + leeway:
+            raise _refused(f"{name} is in the future")
     if now >= claims["exp"] + leeway:
         raise InvalidToken(
             "the access token has expired; get a new one with the refresh token", detail="expired"

@@ -263,8 +263,7 @@ class TokenVerifier(Verifier):
         """
         now, cache = self.clock(), self._cache
         if cache is None:
-            claims, _ = decode(token, self.profile, self._keys, now)
-            principal = Principal.from_claims(claims)
+            principal, _ = self._verify(token, now)
         else:
             name = _name(token[: self.profile.max_size + 1])
             entry = cache.young.get(name) or cache.old_entry(name)
@@ -272,8 +271,7 @@ class TokenVerifier(Verifier):
             if entry is not None and now < entry[2] and self._keys.holds(entry[1]):
                 principal = entry[0]
             else:
-                claims, key = decode(token, self.profile, self._keys, now)
-                principal = Principal.from_claims(claims)
+                principal, key = self._verify(token, now)
                 cache.put(name, (principal, key, principal.expires_at + self.profile.leeway))
         if self._revocations is not None and self._revocations.revokes(principal):
             raise _revoked()
@@ -288,6 +286,10 @@ class TokenVerifier(Verifier):
             return self.verify(token)
         except UnknownKey:
             return None
+
+    def _verify(self, token: str, now: float) -> tuple[Principal, Key]:
+        claims, key = decode(token, self.profile, self._keys, now)
+        return Principal.from_claims(claims), key
 
 
 def _name(token: str) -> _Name:
