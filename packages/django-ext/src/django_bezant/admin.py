@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
@@ -366,7 +367,7 @@ class ClientAdmin(Kept):
         """Ask, then give one client a new secret."""
         if not self.has_rotate_permission(request):
             raise PermissionDenied
-        return self._rotate(request, [object_id])
+        return self._rotate(request, [unquote(object_id)])
 
     @admin.action(description=_("Give new secrets"), permissions=["rotate"])
     @_telling
