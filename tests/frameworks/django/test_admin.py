@@ -41,7 +41,7 @@ SECRET = "a secret that no page shows"
 
 
 def one_of(place: str, key: str, page: str) -> str:
-    """The address of a page about one of them: some characters of its key stand for others there."""
+    """Where a page about one of them is: some characters of its key stand for others there."""
     return f"{place}{quote(key)}/{page}/"
 
 
