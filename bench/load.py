@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 from bench.machine import LOAD_CORE, pin
@@ -32,14 +33,25 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """A server and what is to be done to it at once."""
+
+    port: int
+    works: Sequence[Work]
+    processes: Sequence[int] = ()
+    """Whose processor time counts."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What one group of connections saw."""
 
     rate: float
+    """Answers per second."""
     p50: float
     p99: float
-    answers: int
-    """All of them, those of the warm-up included."""
+    busy_rate: float = 0.0
+    """Answers per second of processor time, of all groups of that server."""
 
 
 def get(path: str, headers: Mapping[str, str] | None = None) -> str:
@@ -66,35 +78,96 @@ def refresh_form(path: str, fields: Mapping[str, str], headers: Mapping[str, str
 
 
 def drive(port: int, *works: Work, seconds: float, warmup: float) -> dict[str, Outcome]:
-    """Put the work on a server for `seconds` after `warmup`; every answer must be the right one."""
-    groups = [asdict(work) for work in works]
-    plan = {"host": HOST, "port": port, "seconds": seconds, "warmup": warmup, "groups": groups}
+    """Put the work on one server for `seconds` after `warmup`, by name of the work.
+
+    Raises:
+        LoadError: An answer was not the right one, or there was none.
+    """
+    return seen_of(
+        take_turns({"": Loaded(port, works)}, turns=1, seconds=seconds, warmup=warmup)[""]
+    )
+
+
+def take_turns(
+    servers: Mapping[str, Loaded],
+    *,
+    turns: int,
+    seconds: float,
+    warmup: float,
+    round_number: int = 0,
+) -> dict[str, dict[str, Outcome] | LoadError]:
+    """Put the work on one server after the other, for so many turns of `seconds` each; before the
+    first, `warmup` seconds each. Every answer must be the right one.
+
+    Returns:
+        By server: the outcomes by name of the work, or what went wrong there.
+    """
+    plan = {
+        "host": HOST,
+        "turns": turns,
+        "seconds": seconds,
+        "warmup": warmup,
+        "round": round_number,
+        "servers": {
+            name: {
+                "port": server.port,
+                "processes": server.processes,
+                "groups": [asdict(work) for work in server.works],
+            }
+            for name, server in servers.items()
+        },
+    }
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("loadgen.py"))],
         input=json.dumps(plan).encode(),
         capture_output=True,
         preexec_fn=pin(LOAD_CORE),
-        timeout=seconds + warmup + 60,
+        timeout=(seconds * turns + warmup + 60) * len(servers),
         check=False,
     )
     if done.returncode:
         raise LoadError(done.stderr.decode(errors="replace").strip().splitlines()[-1])
-    report = json.loads(done.stdout)
-    outcomes = {}
-    for name, seen in report["groups"].items():
-        if seen["errors"]:
+    found: dict[str, dict[str, Outcome] | LoadError] = {}
+    for name, seen in json.loads(done.stdout).items():
+        try:
+            found[name] = _outcomes(seen)
+        except LoadError as error:
+            found[name] = error
+    return found
+
+
+def seen_of(found: dict[str, Outcome] | LoadError) -> dict[str, Outcome]:
+    """The outcomes at one server.
+
+    Raises:
+        LoadError: There are none.
+    """
+    if isinstance(found, LoadError):
+        raise found
+    return found
+
+
+def _outcomes(seen: Mapping[str, Any]) -> dict[str, Outcome]:
+    if "failed" in seen:
+        raise LoadError(seen["failed"])
+    groups = seen["groups"]
+    for name, group in groups.items():
+        if group["errors"]:
             raise LoadError(
-                f"{name}: {seen['errors']} wrong answers, the first: {seen['first_error']!r}"
+                f"{name}: {group['errors']} wrong answers, the first: {group['first_error']!r}"
             )
-        if not seen["latencies"]:
-            raise LoadError(f"{name}: no answer within {seconds} s")
-        outcomes[name] = Outcome(
-            rate=len(seen["latencies"]) / seconds,
-            p50=_percentile(seen["latencies"], 0.50),
-            p99=_percentile(seen["latencies"], 0.99),
-            answers=seen["answers"],
+        if not group["latencies"]:
+            raise LoadError(f"{name}: no answer within {seen['seconds']} s")
+    answers = sum(len(group["latencies"]) for group in groups.values())
+    return {
+        name: Outcome(
+            rate=len(group["latencies"]) / seen["seconds"],
+            p50=_percentile(group["latencies"], 0.50),
+            p99=_percentile(group["latencies"], 0.99),
+            busy_rate=answers / seen["busy"] if seen["busy"] else 0.0,
         )
-    return outcomes
+        for name, group in groups.items()
+    }
 
 
 def _percentile(ordered: Sequence[float], fraction: float) -> float:

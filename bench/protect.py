@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import servers
-from bench.load import LoadError, Work, drive, get
+from bench.load import Loaded, LoadError, Work, get, take_turns
 from bench.machine import workspace
 from bench.peers import Missing, exchange, need
 from bench.report import Findings, Table, Target
-from bench.servers import StartError, free_port, processor_seconds, serving
-from bench.timing import Series, median, ratio, shuffled
+from bench.servers import StartError, free_port, processes, serving
+from bench.timing import Series, median, ratio
 
 ALGORITHMS = ("HS256", "ES256")
 CONNECTIONS = 32
+TURN = 0.05
+"""Seconds: a shared machine keeps its speed for some tenths of one."""
 OPEN, OPEN_WITH_HEADER = "unprotected", "unprotected, the header sent all the same"
 
 
@@ -177,7 +179,7 @@ def run(*names: str, quick: bool) -> Findings:
 
 
 def _run(framework: Framework, *, quick: bool) -> Findings:
-    rounds, seconds = (2, 0.5) if quick else (7, 2.0)
+    rounds, turns = (2, 5) if quick else (7, 30)
     findings, left_out = Findings(), dict[str, str]()
     try:
         need(*framework.needs)
@@ -186,7 +188,7 @@ def _run(framework: Framework, *, quick: bool) -> Findings:
         columns: dict[str, Column] = {algorithm: {} for algorithm in ALGORITHMS}
     else:
         columns = {
-            algorithm: _measure(framework, algorithm, rounds, seconds, left_out)
+            algorithm: _measure(framework, algorithm, rounds, turns, left_out)
             for algorithm in ALGORITHMS
         }
         findings.tables.append(_table(framework, columns))
@@ -196,55 +198,49 @@ def _run(framework: Framework, *, quick: bool) -> Findings:
     return findings
 
 
-@dataclass(frozen=True)
-class _Load:
-    """One row, running."""
-
-    server: subprocess.Popen[bytes]
-    port: int
-    request: str
-
-    def rate(self, seconds: float) -> float:
-        """Requests per second of the server's processor time."""
-        before = processor_seconds(self.server)
-        work = Work("load", [self.request], CONNECTIONS)
-        answers = drive(self.port, work, seconds=seconds, warmup=0.3)["load"].answers
-        return answers / (processor_seconds(self.server) - before)
-
-
 def _measure(
-    framework: Framework,
-    algorithm: str,
-    rounds: int,
-    seconds: float,
-    left_out: dict[str, str],
+    framework: Framework, algorithm: str, rounds: int, turns: int, left_out: dict[str, str]
 ) -> Column:
-    """Every row, one value per round, all running side by side."""
+    """Every row, one value per round. Each round starts each server anew: where things come to lie
+    in its memory can make a process some hundredths quicker than its twin, for as long as it lives.
+    """
     from bench.protected import new_key
 
     key = new_key(algorithm)
-    with contextlib.ExitStack() as stack, workspace("protect") as directory:
-        loads: dict[str, _Load] = {}
-        for application in framework.applications:
-            title = application.title
-            try:
-                need(*application.needs)
-                server, port, token = _start(stack, directory, framework, application, key)
-            except (Missing, StartError, LoadError) as error:
+    series: dict[str, list[float]] = {}
+    for round_number in range(rounds):
+        with contextlib.ExitStack() as stack, workspace("protect") as directory:
+            loads: dict[str, Loaded] = {}
+            for application in framework.applications:
+                title = application.title
+                if title in left_out:
+                    continue
+                try:
+                    need(*application.needs)
+                    server, port, token = _start(stack, directory, framework, application, key)
+                except (Missing, StartError, LoadError) as error:
+                    if title == OPEN:
+                        raise
+                    left_out[title] = str(error)
+                    continue
+                header = {"Authorization": f"Bearer {token}"}
+                sent = {title: header if application.protected else {}}
                 if title == OPEN:
-                    raise
-                left_out[title] = str(error)
-                continue
-            header = {"Authorization": f"Bearer {token}"}
-            sent = get("/items", header if application.protected else {})
-            loads[title] = _Load(server, port, sent)
-            if title == OPEN:
-                loads[OPEN_WITH_HEADER] = _Load(server, port, get("/items", header))
-        series: dict[str, list[float]] = {name: [] for name in loads}
-        for round_number in range(rounds):
-            for name in shuffled(loads, round_number):
-                series[name].append(loads[name].rate(seconds))
-    return dict(series)
+                    sent[OPEN_WITH_HEADER] = header
+                for name, headers in sent.items():
+                    work = Work("load", [get("/items", headers)], CONNECTIONS)
+                    loads[name] = Loaded(port, [work], processes(server))
+            seen = take_turns(
+                loads, turns=turns, seconds=TURN, warmup=0.5, round_number=round_number
+            )
+        for name, found in seen.items():
+            if isinstance(found, LoadError):
+                if name == OPEN:
+                    raise found
+                left_out[name] = str(found)
+            else:
+                series.setdefault(name, []).append(found["load"].busy_rate)
+    return {name: series[name] for name in loads if name not in left_out}
 
 
 def _start(

@@ -77,16 +77,15 @@ def serving(
         _stop(process)
 
 
-def processor_seconds(server: subprocess.Popen[bytes]) -> float:
-    """Processor time that a server and all that it started have used until now."""
-    ticks = 0
+def processes(server: subprocess.Popen[bytes]) -> list[int]:
+    """A server and all that it has started."""
+    found = []
     for process in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
-            # The name may hold anything; of what follows: session is 3, utime 11, stime 12.
-            fields = process.read_text().rpartition(")")[2].split()
-            if int(fields[3]) == server.pid:
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+            # The name may hold anything; of what follows, session is 3.
+            if int(process.read_text().rpartition(")")[2].split()[3]) == server.pid:
+                found.append(int(process.parent.name))
+    return found
 
 
 def _await_port(
