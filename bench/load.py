@@ -78,14 +78,19 @@ def refresh_form(path: str, fields: Mapping[str, str], headers: Mapping[str, str
 
 
 def drive(port: int, *works: Work, seconds: float, warmup: float) -> dict[str, Outcome]:
-    """Put the work on one server for `seconds` after `warmup`, by name of the work.
+    """Put the work on one server for `seconds` after `warmup`. Every answer must be the right one.
+
+    Returns:
+        The outcomes by name of the work.
 
     Raises:
         LoadError: An answer was not the right one, or there was none.
     """
-    return seen_of(
-        take_turns({"": Loaded(port, works)}, turns=1, seconds=seconds, warmup=warmup)[""]
-    )
+    servers = {"": Loaded(port, works)}
+    found = take_turns(servers, turns=1, seconds=seconds, warmup=warmup)[""]
+    if isinstance(found, LoadError):
+        raise found
+    return found
 
 
 def take_turns(
@@ -96,8 +101,8 @@ def take_turns(
     warmup: float,
     round_number: int = 0,
 ) -> dict[str, dict[str, Outcome] | LoadError]:
-    """Put the work on one server after the other, for so many turns of `seconds` each; before the
-    first, `warmup` seconds each. Every answer must be the right one.
+    """Like `drive`, on one server after the other, for so many turns of `seconds` each; before the
+    first, `warmup` seconds each.
 
     Returns:
         By server: the outcomes by name of the work, or what went wrong there.
@@ -122,7 +127,7 @@ def take_turns(
         input=json.dumps(plan).encode(),
         capture_output=True,
         preexec_fn=pin(LOAD_CORE),
-        timeout=(seconds * turns + warmup + 60) * len(servers),
+        timeout=60 + (seconds * turns + warmup + 60) * len(servers),
         check=False,
     )
     if done.returncode:
@@ -133,17 +138,6 @@ def take_turns(
             found[name] = _outcomes(seen)
         except LoadError as error:
             found[name] = error
-    return found
-
-
-def seen_of(found: dict[str, Outcome] | LoadError) -> dict[str, Outcome]:
-    """The outcomes at one server.
-
-    Raises:
-        LoadError: There are none.
-    """
-    if isinstance(found, LoadError):
-        raise found
     return found
 
 

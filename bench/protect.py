@@ -207,13 +207,14 @@ def _measure(
     from bench.protected import new_key
 
     key = new_key(algorithm)
+    failed: dict[str, str] = {}
     series: dict[str, list[float]] = {}
     for round_number in range(rounds):
         with contextlib.ExitStack() as stack, workspace("protect") as directory:
             loads: dict[str, Loaded] = {}
             for application in framework.applications:
                 title = application.title
-                if title in left_out:
+                if title in failed:
                     continue
                 try:
                     need(*application.needs)
@@ -221,7 +222,7 @@ def _measure(
                 except (Missing, StartError, LoadError) as error:
                     if title == OPEN:
                         raise
-                    left_out[title] = str(error)
+                    failed[title] = str(error)
                     continue
                 header = {"Authorization": f"Bearer {token}"}
                 sent = {title: header if application.protected else {}}
@@ -237,10 +238,11 @@ def _measure(
             if isinstance(found, LoadError):
                 if name == OPEN:
                     raise found
-                left_out[name] = str(found)
+                failed[name] = str(found)
             else:
                 series.setdefault(name, []).append(found["load"].busy_rate)
-    return {name: series[name] for name in loads if name not in left_out}
+    left_out |= failed
+    return {name: series[name] for name in loads if name not in failed}
 
 
 def _start(
