@@ -211,38 +211,50 @@ def _measure(
     series: dict[str, list[float]] = {}
     for round_number in range(rounds):
         with contextlib.ExitStack() as stack, workspace("protect") as directory:
-            loads: dict[str, Loaded] = {}
-            for application in framework.applications:
-                title = application.title
-                if title in failed:
-                    continue
-                try:
-                    need(*application.needs)
-                    server, port, token = _start(stack, directory, framework, application, key)
-                except (Missing, StartError, LoadError) as error:
-                    if title == OPEN:
-                        raise
-                    failed[title] = str(error)
-                    continue
-                header = {"Authorization": f"Bearer {token}"}
-                sent = {title: header if application.protected else {}}
-                if title == OPEN:
-                    sent[OPEN_WITH_HEADER] = header
-                for name, headers in sent.items():
-                    work = Work("load", [get("/items", headers)], CONNECTIONS)
-                    loads[name] = Loaded(port, [work], processes(server))
+            loads = _loads(stack, directory, framework, key, failed)
             seen = take_turns(
                 loads, turns=turns, seconds=TURN, warmup=0.5, round_number=round_number
             )
         for name, found in seen.items():
-            if isinstance(found, LoadError):
-                if name == OPEN:
-                    raise found
-                failed[name] = str(found)
-            else:
+            if not isinstance(found, LoadError):
                 series.setdefault(name, []).append(found["load"].busy_rate)
+            elif name == OPEN:
+                raise found
+            else:
+                failed[name] = str(found)
     left_out |= failed
     return {name: series[name] for name in loads if name not in failed}
+
+
+def _loads(
+    stack: contextlib.ExitStack,
+    directory: Path,
+    framework: Framework,
+    key: str,
+    failed: dict[str, str],
+) -> dict[str, Loaded]:
+    """All rows, running, but those that have failed, now or before."""
+    loads: dict[str, Loaded] = {}
+    for application in framework.applications:
+        title = application.title
+        if title in failed:
+            continue
+        try:
+            need(*application.needs)
+            server, port, token = _start(stack, directory, framework, application, key)
+        except (Missing, StartError, LoadError) as error:
+            if title == OPEN:
+                raise
+            failed[title] = str(error)
+            continue
+        header = {"Authorization": f"Bearer {token}"}
+        sent = {title: header if application.protected else {}}
+        if title == OPEN:
+            sent[OPEN_WITH_HEADER] = header
+        for name, headers in sent.items():
+            work = Work("load", [get("/items", headers)], CONNECTIONS)
+            loads[name] = Loaded(port, [work], processes(server))
+    return loads
 
 
 def _start(

@@ -371,13 +371,15 @@ class TestClients:
         assert stored("web").active
 
     def test_ids_may_hold_whatever_core_lets_them(self, root: Page) -> None:
-        a_client("https://app.example.com/_x?y=1")
+        name = "https://app.example.com/_x?y=1"
+        a_client(name)
         page = root.see(CLIENTS)
         (place,) = re.findall(r'href="([^"]+/change/[^"]*)"', page.split("result_list")[1])
         page = root.see(place.replace("&amp;", "&"))
-        assert "https://app.example.com/_x?y=1" in page
+        assert name in page
         (place,) = re.findall(r'href="([^"]+/rotate-secret/[^"]*)"', page)
-        shown_secret(root.send(place, 200, rotate="yes", overlap="0"))
+        secret = shown_secret(root.send(place, 200, rotate="yes", overlap="0"))
+        assert stored(name).secrets[0].matches(secret, conf.server().clock())
 
 
 def a_consent(subject: str = "7", client_id: str = "web") -> models.Consent:
