@@ -39,40 +39,44 @@ DISTRIBUTIONS = [
 ]
 LOCKS = ["tests", "core", "server", "bench", "lint", "typing", "e2e", "nox", "build"]
 
-# The matrix: a framework, the point in its history, the Python, what to install over the lock.
+# Third parties at the oldest versions that the packages claim to support, instead of the lock.
+LOWEST = "--resolution=lowest-direct"
+DEF, ASYNC, BOTH = ["--stores=def"], ["--stores=async-def"], []
+
+# The matrix: a framework, the point in its history, the Python, what to install over the lock, and
+# the kind of stores. Each kind is run in old and in new versions, and once both together.
 CELLS = [
-    ("fastapi", "0.124.4", "3.11", ["fastapi==0.124.4"]),
-    ("fastapi", "0.136.3", "3.12", ["fastapi==0.136.3"]),
-    ("fastapi", "newest", "3.11", []),
-    ("fastapi", "newest", "3.12", []),
-    ("fastapi", "newest", "3.13", []),
-    ("fastapi", "newest", "3.14", []),
-    ("fastapi", "newest", "3.15", []),
-    ("flask", "3.0.3", "3.11", ["flask==3.0.3"]),
-    ("flask", "3.0.3", "3.13", ["flask==3.0.3"]),
-    ("flask", "3.1.3", "3.11", ["flask==3.1.3"]),
-    ("flask", "3.1.3", "3.12", ["flask==3.1.3"]),
-    ("flask", "3.1.3", "3.13", ["flask==3.1.3"]),
-    ("flask", "newest", "3.14", []),
-    ("flask", "newest", "3.15", []),
-    ("django", "5.2.8", "3.11", ["django==5.2.8"]),
-    ("django", "5.2", "3.11", ["django~=5.2.19"]),
-    ("django", "5.2", "3.13", ["django~=5.2.19"]),
-    ("django", "6.0", "3.12", ["django~=6.0.0"]),
-    ("django", "6.1", "3.13", ["django~=6.1.0"]),
-    ("django", "newest", "3.14", []),
-    ("django", "newest", "3.15", []),
-    ("aiohttp", "3.11.18", "3.11", ["aiohttp==3.11.18"]),
-    ("aiohttp", "3.13.5", "3.12", ["aiohttp==3.13.5"]),
-    ("aiohttp", "newest", "3.11", []),
-    ("aiohttp", "newest", "3.13", []),
-    ("aiohttp", "newest", "3.14", []),
-    ("aiohttp", "newest", "3.15", []),
+    ("fastapi", "0.124.4", "3.11", [LOWEST, "fastapi==0.124.4"], ASYNC),
+    ("fastapi", "0.136.3", "3.12", ["fastapi==0.136.3"], DEF),
+    ("fastapi", "newest", "3.11", [], ASYNC),
+    ("fastapi", "newest", "3.12", [], DEF),
+    ("fastapi", "newest", "3.13", [], BOTH),
+    ("fastapi", "newest", "3.14", [], DEF),
+    ("fastapi", "newest", "3.15", [], ASYNC),
+    ("flask", "3.0.3", "3.11", [LOWEST, "flask==3.0.3"], DEF),
+    ("flask", "3.0.3", "3.13", ["flask==3.0.3"], DEF),
+    ("flask", "3.1.3", "3.11", ["flask==3.1.3"], DEF),
+    ("flask", "3.1.3", "3.12", ["flask==3.1.3"], DEF),
+    ("flask", "3.1.3", "3.13", ["flask==3.1.3"], DEF),
+    ("flask", "newest", "3.14", [], DEF),
+    ("flask", "newest", "3.15", [], DEF),
+    ("django", "5.2.8", "3.11", [LOWEST, "django==5.2.8"], ASYNC),
+    ("django", "5.2", "3.11", ["django~=5.2.19"], DEF),
+    ("django", "5.2", "3.13", ["django~=5.2.19"], DEF),
+    ("django", "6.0", "3.12", ["django~=6.0.0"], ASYNC),
+    ("django", "6.1", "3.13", ["django~=6.1.0"], BOTH),
+    ("django", "newest", "3.14", [], DEF),
+    ("django", "newest", "3.15", [], ASYNC),
+    ("aiohttp", "3.11.18", "3.11", [LOWEST, "aiohttp==3.11.18"], ASYNC),
+    ("aiohttp", "3.13.5", "3.12", ["aiohttp==3.13.5"], DEF),
+    ("aiohttp", "newest", "3.11", [], ASYNC),
+    ("aiohttp", "newest", "3.13", [], BOTH),
+    ("aiohttp", "newest", "3.14", [], DEF),
+    ("aiohttp", "newest", "3.15", [], ASYNC),
 ]
-NEWEST = [[], ["flask==3.1.3"], ["django~=6.1.0"]]  # what the newest cells install over the lock
 IN_WHEELS = ["authorize", "discovery", "protect", "token_endpoint"]
 FRAMEWORKS = [f"--framework={name}" for name in ("fastapi", "flask", "django", "aiohttp")]
-PYTHONS = sorted({python for _, _, python, _ in CELLS})
+PYTHONS = sorted({python for _, _, python, *_ in CELLS})
 
 
 def find_pythons() -> None:
@@ -102,6 +106,23 @@ def prepare(session: nox.Session, *locks: str, packages: list[str]) -> None:
     if packages:  # on their own, for what comes from no index has no hash to require
         editable = [part for package in packages for part in ("--editable", package)]
         session.install("--quiet", "--no-deps", *editable)
+
+
+def prepare_lowest(session: nox.Session, *versions: str) -> None:
+    """Bring the environment to the oldest versions that the packages claim to support."""
+    session.run_install(
+        *("uv", "pip", "install", "--quiet", "--exact", LOWEST, "--group=tests", *versions),
+        *(f"--reinstall-package={name}" for name in DISTRIBUTIONS),
+    )
+
+
+def build_wheels(session: nox.Session, *which: str) -> Path:
+    """Build wheels into a folder of the session's own, and install those of core or all."""
+    dist = Path(session.create_tmp()).resolve() / "dist"
+    session.run_install("uv", "build", "--quiet", "--clear", f"--out-dir={dist}", *which)
+    session.install("--quiet", "--no-deps", *map(str, sorted(dist.glob("*.whl"))))
+    session.run("uv", "pip", "check")
+    return dist
 
 
 def pytest(session: nox.Session, *arguments: str, measure: bool = False) -> None:
@@ -153,8 +174,9 @@ def test(session: nox.Session) -> None:
 
 @nox.session(tags=SUITE)
 def core(session: nox.Session) -> None:
-    """Core on its own, in an environment that holds no framework."""
-    prepare(session, "core", packages=CORE)
+    """Core on its own: its wheel, in an environment that holds no framework."""
+    prepare(session, "core", packages=[])
+    build_wheels(session, "--package=bezant")
     pytest(session, "--framework=bare", "tests/core", "tests/contract", measure=True)
 
 
@@ -163,31 +185,17 @@ def build(session: nox.Session) -> None:
     """Build the wheels, install them where no source tree is, and test what a user would get."""
     # No more than the packages ask for, and what runs tests: a need left unsaid shows here.
     prepare(session, "core", "server", packages=[])
-    dist = Path(session.create_tmp()).resolve() / "dist"
-    session.run_install(
-        *("uv", "build", "--quiet", "--all-packages", "--clear", f"--out-dir={dist}")
-    )
-    wheels = [str(wheel) for wheel in sorted(dist.glob("*.whl"))]
-    session.install("--quiet", "--no-deps", *wheels)
-    session.run("uv", "pip", "check")
-    session.env["BEZANT_DIST"] = str(dist)
-    # The whole contract is for the cells: the same sources, which is what is looked at here.
+    session.env["BEZANT_DIST"] = str(build_wheels(session, "--all-packages"))
+    # The whole contract is for the cells, tests/core for `core`, with the same wheel.
     contract = [f"tests/contract/test_{name}.py" for name in IN_WHEELS]
-    pytest(session, *FRAMEWORKS, "tests/packaging", "tests/core", *contract)
+    pytest(session, *FRAMEWORKS, *DEF, "tests/packaging", *contract)
 
 
 @nox.session(tags=SUITE, python="3.11")
 def minimums(session: nox.Session) -> None:
-    """Everything again with the oldest versions that the packages claim to support."""
-    session.run_install(
-        *("uv", "pip", "install", "--quiet", "--exact"),
-        *("--resolution=lowest-direct", "--group=tests"),
-        *(f"--reinstall-package={name}" for name in DISTRIBUTIONS),
-    )
-    pytest(
-        session,
-        *(*FRAMEWORKS, "--stores=async-def", "tests/core", "tests/contract", "tests/frameworks"),
-    )
+    """Core with the oldest versions that the packages claim to support; cells have the rest."""
+    prepare_lowest(session)
+    pytest(session, "--framework=bare", "tests/core", "tests/contract", "tests/frameworks/pytest")
 
 
 @nox.session(tags=SUITE)
@@ -206,25 +214,27 @@ def stores(session: nox.Session) -> None:
 
 @nox.session(tags=SUITE)
 @nox.parametrize(
-    "python, framework, versions",
+    "python, framework, versions, stores",
     [
         nox.param(
-            python, framework, versions, id=f"{framework}-{label}-{python}", tags=[framework, label]
+            *(python, framework, versions, stores),
+            id=f"{framework}-{label}-{python}",
+            tags=[framework, label],
         )
-        for framework, label, python, versions in CELLS
+        for framework, label, python, versions, stores in CELLS
     ],
 )
-def tests(session: nox.Session, framework: str, versions: list[str]) -> None:
+def tests(session: nox.Session, framework: str, versions: list[str], stores: list[str]) -> None:
     """The contract, and what is particular to one framework, in one cell of the matrix."""
-    prepare(session, "tests", packages=[*CORE, f"packages/{framework}-ext", "packages/pytest-ext"])
-    if versions:
-        session.install("--quiet", *versions)
-    # Stores of both kinds once for each framework, in its newest version; `minimums` has the other.
-    stores = [] if versions in NEWEST else ["--stores=def"]
-    pytest(
-        session,
-        *(f"--framework={framework}", *stores, "tests/contract", f"tests/frameworks/{framework}"),
-    )
+    if LOWEST in versions:
+        prepare_lowest(session, *versions)
+    else:
+        packages = [*CORE, f"packages/{framework}-ext", "packages/pytest-ext"]
+        prepare(session, "tests", packages=packages)
+        if versions:
+            session.install("--quiet", *versions)
+    where = ["tests/contract", f"tests/frameworks/{framework}"]
+    pytest(session, f"--framework={framework}", *stores, *where)
 
 
 @nox.session(tags=[*SUITE, "quick"])

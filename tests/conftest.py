@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from functools import cache
@@ -33,6 +34,15 @@ settings.register_profile(
     "search", settings.get_profile("suite"), derandomize=False, max_examples=5000
 )
 settings.load_profile(os.environ.get("BEZANT_HYPOTHESIS", "suite"))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: not to look for garbage in it again and again saves
+    a tenth of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(scope="session", autouse=True)

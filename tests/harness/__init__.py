@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bezant import AuthorizationServer, Principal, Verifier
     from bezant.http import Request, Response
     from bezant.logout_receiver import LogoutReceiver
-    from tests.harness.at_once import Answered, Asked
+    from tests.harness.at_once import Answered, Asked, Told
 
 
 class App(Protocol):
@@ -37,8 +37,10 @@ class App(Protocol):
     def send(self, path: str, request: Request, /) -> Response:
         """What the application answers. Header names are in lower case."""
 
-    def send_all(self, requests: Asked, /) -> Answered:
-        """What it answers to requests that are made at once, and when."""
+    def send_all(self, requests: Asked, /, told: Told = ...) -> Answered:
+        """What it answers to requests that are made at once, and when; each answer is told as it
+        comes.
+        """
 
     def close(self) -> None: ...
 

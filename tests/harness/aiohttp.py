@@ -12,14 +12,14 @@ from aiohttp_bezant import get_principal, oauth_app, optional, require, setup
 from bezant import AuthorizationServer
 from bezant.http import Request, Response
 from tests.harness import ROUTES, Route, show
-from tests.harness.at_once import in_loop
+from tests.harness.at_once import in_loop, nobody
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from bezant import Verifier
     from bezant.logout_receiver import LogoutReceiver
-    from tests.harness.at_once import Answered, Asked
+    from tests.harness.at_once import Answered, Asked, Told
 
 
 class App:
@@ -46,8 +46,8 @@ class App:
         self._sent = request
         return self._runner.run(self._send(path, request))
 
-    def send_all(self, requests: Asked, /) -> Answered:
-        return self._runner.run(in_loop(self._send, requests))
+    def send_all(self, requests: Asked, /, told: Told = nobody) -> Answered:
+        return self._runner.run(in_loop(self._send, requests, told))
 
     def close(self) -> None:
         self._runner.run(self._app.cleanup())

@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from bezant.http import Request, Response
-from tests.harness.at_once import in_loop
+from tests.harness.at_once import in_loop, nobody
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    from tests.harness.at_once import Answered, Asked
+    from tests.harness.at_once import Answered, Asked, Told
 
     Message = MutableMapping[str, Any]
     ASGIApp = Callable[
@@ -37,8 +37,8 @@ class ASGIClient:
     def send(self, path: str, request: Request, /) -> Response:
         return self._runner.run(self._send(path, request))
 
-    def send_all(self, requests: Asked, /) -> Answered:
-        return self._runner.run(in_loop(self._send, requests))
+    def send_all(self, requests: Asked, /, told: Told = nobody) -> Answered:
+        return self._runner.run(in_loop(self._send, requests, told))
 
     def close(self) -> None:
         self._runner.run(self._stop())

@@ -9,12 +9,12 @@ from bezant.errors import OAuthError
 from bezant.http import Request, Response
 from bezant.runtime import SYNC, run_sync
 from tests.harness import ROUTES, show
-from tests.harness.at_once import in_threads
+from tests.harness.at_once import in_threads, nobody
 
 if TYPE_CHECKING:
     from bezant import Verifier
     from bezant.logout_receiver import LogoutReceiver
-    from tests.harness.at_once import Answered, Asked
+    from tests.harness.at_once import Answered, Asked, Told
 
 
 class App:
@@ -34,8 +34,8 @@ class App:
             return Response(answer.status, answer.headers, b"")
         return answer
 
-    def send_all(self, requests: Asked, /) -> Answered:
-        return in_threads(self.send, requests)
+    def send_all(self, requests: Asked, /, told: Told = nobody) -> Answered:
+        return in_threads(self.send, requests, told)
 
     def close(self) -> None:
         self._source.close()

@@ -7,12 +7,12 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from bezant.http import Request, Response
-from tests.harness.at_once import in_threads
+from tests.harness.at_once import in_threads, nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tests.harness.at_once import Answered, Asked
+    from tests.harness.at_once import Answered, Asked, Told
 
     WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -42,8 +42,8 @@ class WSGIClient:
         status, headers = started
         return Response(status, tuple((name.lower(), value) for name, value in headers), body)
 
-    def send_all(self, requests: Asked, /) -> Answered:
-        return in_threads(self.send, requests)
+    def send_all(self, requests: Asked, /, told: Told = nobody) -> Answered:
+        return in_threads(self.send, requests, told)
 
 
 def environ_of(path: str, request: Request) -> dict[str, Any]:

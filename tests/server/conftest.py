@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 
 from bezant.stores.sql import Database, SyncDatabase
 from bezant_server import cli
 from bezant_server.schema import migrate
 from bezant_server.settings import Settings, load_settings
 from tests.server.processes import CHEAP_HASHES
-from tests.services import postgres, postgres_url, valkey, valkey_url
+from tests.services import Postgres, postgres, postgres_url, valkey, valkey_url
 from tests.world import lasting_keys
 
 __all__ = ["postgres", "postgres_url", "valkey", "valkey_url"]
+
+POSTGRES_SECRET_KEY = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +60,22 @@ def installed(template: Path, tmp_path: Path) -> Settings:
     return load_settings()
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Postgres) -> str:
+    """The same in PostgreSQL."""
+    url = postgres.create_database()
+    migrate(Settings(database_url=url, secret_key=POSTGRES_SECRET_KEY))
+    return url
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres: Postgres, postgres_template: str) -> Iterator[str]:
+    """An empty, migrated database of the test's own."""
+    url = postgres.create_database(postgres_template)
+    yield url
+    postgres.drop_database(url)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def migrated(request: pytest.FixtureRequest) -> Settings:
     """The same, on every database."""
@@ -64,11 +83,9 @@ def migrated(request: pytest.FixtureRequest) -> Settings:
         settings: Settings = request.getfixturevalue("installed")
         return settings
     monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
-    monkeypatch.setenv("BEZANT_DATABASE_URL", request.getfixturevalue("postgres_url"))
-    monkeypatch.setenv("BEZANT_SECRET_KEY", "0123456789abcdef0123456789abcdef")
-    settings = load_settings()
-    migrate(settings)
-    return settings
+    monkeypatch.setenv("BEZANT_DATABASE_URL", request.getfixturevalue("migrated_postgres_url"))
+    monkeypatch.setenv("BEZANT_SECRET_KEY", POSTGRES_SECRET_KEY)
+    return load_settings()
 
 
 @pytest.fixture
@@ -94,10 +111,14 @@ class Done:
 
 Bezant = Callable[..., Done]
 
+# Typer makes it, and all that is below it, anew each time that its application is called.
+COMMAND = typer.main.get_command(cli.app)
+
 
 @pytest.fixture
 def bezant(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Bezant:
     """The command `bezant` within this process: the same code, without the time to start Python."""
+    monkeypatch.setattr(cli, "app", COMMAND)
 
     def run(*arguments: str, stdin: str = "") -> Done:
         monkeypatch.setattr(sys, "argv", ["bezant", *arguments])

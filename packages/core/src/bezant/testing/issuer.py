@@ -27,8 +27,8 @@ __all__ = ["FakeIssuer", "Fault"]
 Fault: TypeAlias = Literal[
     "down", "error", "slow", "dripping", "garbage", "empty", "truncated", "huge", "redirect"
 ]
-"""What goes wrong: the connection ends without an answer, 500, no answer before `FakeIssuer.close`,
-a byte now and then, HTML, nothing, half of it, 100 MB, or a redirect."""
+"""What goes wrong: the connection ends without an answer, 500, no answer as long as this is the
+fault, a byte now and then, HTML, nothing, half of it, 100 MB, or a redirect."""
 
 SECRET_KEY: Final = "for-tests-only-and-published-with-this-package"
 PIECE: Final = b"x" * 65536
@@ -194,7 +194,7 @@ class FakeIssuer:
         """What goes wrong at a path."""
         return self._faults.get(path) or self._faults.get("")
 
-    def pause(self, seconds: float | None = None) -> bool:
+    def pause(self, seconds: float) -> bool:
         """Wait, until the issuer is closed at the latest; whether it was."""
         return self._closing.wait(seconds)
 
@@ -227,7 +227,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = issuer.answer(
             path, Request(self.command, headers, body, query=query, address="127.0.0.1")
         )
-        fault = issuer.fault(path)
+        while (fault := issuer.fault(path)) == "slow" and not issuer.pause(0.02):
+            pass
         if fault is None:
             self._send(answer)
         else:
@@ -248,12 +249,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _break(self, fault: Fault, answer: Response) -> None:
         issuer, html = self.server.issuer, (("content-type", "text/html"),)
         match fault:
-            case "down":
+            case "down" | "slow":  # no answer, or none in time
                 pass
             case "error":
                 self._send(Response(500, html, b"<h1>Internal Server Error</h1>"))
-            case "slow":
-                issuer.pause()
             case "dripping":
                 self.send_response(200)
                 self.end_headers()
