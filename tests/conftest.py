@@ -36,6 +36,23 @@ settings.register_profile(
 settings.load_profile(os.environ.get("BEZANT_HYPOTHESIS", "suite"))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the first case of each test where that is asked for."""
+    if not config.getoption("--brief"):
+        return
+    firsts = {_test(item): item for item in reversed(items)}
+    kept = [item for item in items if firsts[_test(item)] is item]
+    config.hook.pytest_deselected(items=[item for item in items if firsts[_test(item)] is not item])
+    items[:] = kept
+
+
+def _test(item: pytest.Item) -> tuple[object, ...]:
+    """What a test is, whatever its cases; that it runs in another harness is no case."""
+    callspec = getattr(item, "callspec", None)
+    harness = callspec.params.get("harness") or callspec.params.get("framework") if callspec else ""
+    return item.path, getattr(item, "cls", None), getattr(item, "originalname", item.name), harness
+
+
 def pytest_collection_finish() -> None:
     """What was imported and collected stays: not to look for garbage in it again and again saves
     a tenth of the time.
@@ -70,6 +87,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--stores",
         choices=["def", "async-def"],
         help="run it with stores of this kind alone, in frameworks that take either",
+    )
+    parser.addoption(
+        "--brief",
+        action="store_true",
+        help="run every test once in each harness, with the first of its cases",
     )
 
 
