@@ -59,7 +59,7 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000)
+    gc.set_threshold(50_000)
 
 
 @pytest.fixture(scope="session", autouse=True)

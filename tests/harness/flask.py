@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
+from werkzeug.routing import Rule
 
 from bezant import AuthorizationServer
 from flask_bezant import Bezant, get_principal, optional, require
@@ -16,12 +17,28 @@ if TYPE_CHECKING:
     from bezant.logout_receiver import LogoutReceiver
 
 
+_builders: dict[Any, Any] = {}
+
+
+class Compiled(Rule):
+    """What makes the URLs of a rule is compiled once for all applications: that is most of the time
+    that it takes to make one.
+    """
+
+    def _compile_builder(self, append_unknown: bool = True) -> Any:
+        key = (self.rule, repr(self.defaults), append_unknown)
+        if key not in _builders:
+            _builders[key] = super()._compile_builder(append_unknown)
+        return _builders[key]
+
+
 class App(WSGIClient):
     def __init__(
         self, source: AuthorizationServer | Verifier, receiver: LogoutReceiver | None = None
     ) -> None:
         self._source = source
         app, bezant = Flask(__name__), Bezant(source, logout_receiver=receiver)
+        app.url_rule_class = Compiled
         bezant.init_app(app)
         if isinstance(source, AuthorizationServer):
             app.register_blueprint(bezant.blueprint())
