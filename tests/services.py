@@ -83,20 +83,18 @@ class Postgres:
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self._directory)
 
-    def create_database(self, like: str | None = None) -> str:
-        """The URL of a new database: an empty one, or a copy of another, to which nobody is
-        connected.
-        """
+    def create_database(self) -> str:
+        """The URL of a new, empty database."""
         name = f"test{next(self._names)}"
-        template = "template0" if like is None else _name(like)
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
         """Drop a database, whoever is still connected to it."""
+        name = url.partition("?")[0].rpartition("/")[2]
         with self.connect() as connection:
-            connection.execute(f"DROP DATABASE {_name(url)} WITH (FORCE)")
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def url(self, name: str) -> str:
         return f"postgresql://postgres@/{name}?host={self._directory}"
@@ -202,11 +200,6 @@ def valkey_url(valkey: Valkey) -> str:
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
     return valkey.url
-
-
-def _name(url: str) -> str:
-    """Which database a URL means."""
-    return url.partition("?")[0].rpartition("/")[2]
 
 
 def _package(name: str) -> Path:
