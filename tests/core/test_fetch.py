@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, get_args
@@ -66,6 +67,17 @@ def test_k02_no_answer_is_taken_in_part(issuer: FakeIssuer, fault: Fault) -> Non
         with pytest.raises(FetchError):
             HTTPFetch()("GET", issuer.url + METADATA, timeout=0.5)
     assert time.monotonic() - begun < 3
+
+
+def test_a_slow_answer_comes_when_the_issuer_has_recovered(issuer: FakeIssuer) -> None:
+    issuer.fail("slow", METADATA)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(HTTPFetch(), "GET", issuer.url + METADATA, timeout=20.0)
+        while not (issuer.count(METADATA) or asked.done()):
+            time.sleep(0.01)
+        assert not asked.done()
+        issuer.recover()
+        assert asked.result().status == 200
 
 
 def test_k02_a_redirect_is_not_followed(issuer: FakeIssuer) -> None:
