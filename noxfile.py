@@ -118,7 +118,7 @@ def prepare_lowest(session: nox.Session, *versions: str) -> None:
     """Bring the environment to the oldest versions that the packages claim to support."""
     session.run_install(
         *("uv", "pip", "install", "--quiet", "--exact", "--group=tests"),
-        *dict.fromkeys([LOWEST, *versions]),
+        *dict.fromkeys([LOWEST, *versions]),  # which a cell says, and uv takes once
         *(f"--reinstall-package={name}" for name in DISTRIBUTIONS),
     )
 

@@ -48,8 +48,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _test(item: pytest.Item) -> tuple[object, ...]:
     """What a test is, whatever its cases; that it runs in another harness is no case."""
-    callspec = getattr(item, "callspec", None)
-    harness = callspec.params.get("harness") or callspec.params.get("framework") if callspec else ""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    harness = params.get("harness", params.get("framework"))
     return item.path, getattr(item, "cls", None), getattr(item, "originalname", item.name), harness
 
 

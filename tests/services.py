@@ -26,7 +26,7 @@ import redis
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Postgres", "Valkey", "postgres", "postgres_url", "valkey", "valkey_url"]
+__all__ = ["Postgres", "Valkey", "emptied", "postgres", "postgres_url", "valkey", "valkey_url"]
 
 PATIENCE = 20.0
 """Seconds until a server that does not answer has failed to start, on the slowest machine."""
@@ -200,6 +200,19 @@ def valkey_url(valkey: Valkey) -> str:
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
     return valkey.url
+
+
+def emptied(url: str, but: str = "") -> str:
+    """The URL of a PostgreSQL database whose tables were emptied, `but` one: to make another takes
+    longer than most tests.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")  # then any order will do
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for (table,) in tables.fetchall():
+            if table != but:
+                connection.execute(f"DELETE FROM {table}")
+    return url
 
 
 def _package(name: str) -> Path:

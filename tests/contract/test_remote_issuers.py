@@ -170,7 +170,7 @@ def test_while_one_waits_for_a_slow_issuer_the_others_go_on(
     answered: list[Response] = []
 
     def end_the_wait(answer: Response) -> None:
-        """When the others are through; before, the issuer answers as little as it does."""
+        """Once the others are through, those who wait learn that the issuer is away."""
         answered.append(answer)
         if len(answered) == OTHERS:
             issuer.fail("down", path)

@@ -67,20 +67,9 @@ def test_a_step_that_goes_wrong_is_told_and_counts(
     assert "At least one step FAILED." in out
 
 
-@pytest.mark.parametrize("ends_by", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_told_to_end(ends_by: signal.Signals) -> None:
-    waits = "from bezant_server.demo import run; print('waits', flush=True); run._wait_until_told()"
-    with subprocess.Popen([sys.executable, "-c", waits], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.5)
-        process.send_signal(ends_by)
-        assert process.wait(30) == 0
-
-
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
-def test_its_curl_lines_work_while_it_serves(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ends_by", [signal.SIGINT, signal.SIGTERM])
+def test_its_curl_lines_work_while_it_serves(ends_by: signal.Signals, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "bezant_server", "demo", "--port", "0"],
         cwd=tmp_path,
@@ -121,7 +110,7 @@ def test_its_curl_lines_work_while_it_serves(tmp_path: Path) -> None:
         assert json.loads(answers[4]) == {}
         assert answers[5].startswith("HTTP/1.1 401")
         assert "access_token" in json.loads(answers[6])
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(ends_by)
         assert process.wait(30) == 0
     finally:
         watchdog.cancel()

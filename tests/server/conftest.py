@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import typer.main
 
@@ -22,7 +21,7 @@ from bezant_server.migrations import VERSION_TABLE
 from bezant_server.schema import migrate
 from bezant_server.settings import Settings, load_settings
 from tests.server.processes import CHEAP_HASHES
-from tests.services import Postgres, postgres, postgres_url, valkey, valkey_url
+from tests.services import Postgres, emptied, postgres, postgres_url, valkey, valkey_url
 from tests.world import lasting_keys
 
 __all__ = ["postgres", "postgres_url", "valkey", "valkey_url"]
@@ -64,21 +63,9 @@ def installed(template: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def shared_postgres_url(postgres: Postgres) -> str:
-    """The same in PostgreSQL, where to copy one takes longer than most tests: `emptied` makes it
-    ready for the next.
-    """
+    """The same in PostgreSQL, which `emptied` makes ready for the next test."""
     url = postgres.create_database()
     migrate(Settings(database_url=url, secret_key=POSTGRES_SECRET_KEY))
-    return url
-
-
-def emptied(url: str) -> str:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SET session_replication_role = replica")  # then any order will do
-        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        for (table,) in tables.fetchall():
-            if table != VERSION_TABLE:
-                connection.execute(f"DELETE FROM {table}")
     return url
 
 
@@ -90,7 +77,7 @@ def migrated(request: pytest.FixtureRequest) -> Settings:
         return settings
     monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
     shared: str = request.getfixturevalue("shared_postgres_url")
-    monkeypatch.setenv("BEZANT_DATABASE_URL", emptied(shared))
+    monkeypatch.setenv("BEZANT_DATABASE_URL", emptied(shared, but=VERSION_TABLE))
     monkeypatch.setenv("BEZANT_SECRET_KEY", POSTGRES_SECRET_KEY)
     return load_settings()
 

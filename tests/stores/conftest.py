@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
-import psycopg
 import pytest
 
-from bezant.stores.sql import Database, SQLStores, metadata
+from bezant.stores.sql import Database, SQLStores
 from bezant.testing.stores import call
-from tests.services import postgres, postgres_url, valkey, valkey_url
+from tests.services import emptied, postgres, postgres_url, valkey, valkey_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,13 +40,6 @@ def shared_postgres_url(postgres: Postgres) -> str:
     database = Database.sync(url)
     database.create_all()
     database.close()
-    return url
-
-
-def emptied(url: str) -> str:
-    with psycopg.connect(url, autocommit=True) as connection:
-        for table in metadata.sorted_tables:
-            connection.execute(f"DELETE FROM {table.name}")
     return url
 
 
