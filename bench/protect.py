@@ -70,7 +70,7 @@ def _itself(module: str, function: str, port: int) -> list[str]:
 
 
 UNCACHED, CACHED, MIDDLEWARE = "Bezant, no cache", "Bezant, cached", "Bezant, middleware, cached"
-BY_HAND = "PyJWT by hand"
+LIMIT, BY_HAND = "the signature alone", "PyJWT by hand"
 FASTAPI_PEERS = ("OAuth2PasswordBearer and PyJWT", "authx", "fastapi-users, users in memory")
 FLASK_PEERS = (BY_HAND, "flask-jwt-extended")
 TOOLKIT, SIMPLEJWT = "django-oauth-toolkit, opaque tokens in SQLite", "DRF, simplejwt"
@@ -92,6 +92,7 @@ FRAMEWORKS = {
             Application(UNCACHED, "dependency_uncached"),
             Application(CACHED, "dependency"),
             Application(MIDDLEWARE, "middleware"),
+            Application(LIMIT, "signature_alone"),
             Application(FASTAPI_PEERS[0], "pyjwt_dependency"),
             Application(FASTAPI_PEERS[1], "authx_dependency", ("authx",), "authx_token"),
             Application(
@@ -156,7 +157,7 @@ FRAMEWORKS = {
             Application(UNCACHED, "decorator_uncached"),
             Application(CACHED, "decorator"),
             Application(MIDDLEWARE, "middleware"),
-            Application("the signature alone", "signature_alone"),
+            Application(LIMIT, "signature_alone"),
             Application(AIOHTTP_PEERS[0], "pyjwt_middleware"),
             Application(AIOHTTP_PEERS[1], "jwt_middleware", ("aiohttp_jwt",)),
         ),

@@ -5,7 +5,10 @@ enclosing function.
 """
 
 import asyncio
+import json
+import os
 import uuid
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -17,6 +20,7 @@ from starlette.authentication import requires
 
 from bench.protected import SCOPE, USER, PeerKey, answer, pyjwt_by_hand, verifier
 from bezant import Principal
+from bezant.keys import Key
 from fastapi_bezant import BearerMiddleware, Bezant
 
 
@@ -67,6 +71,28 @@ def middleware() -> FastAPI:
     @requires(SCOPE)
     async def items(request: Request) -> dict[str, Any]:
         return answer(request.user.principal.subject)
+
+    return app
+
+
+# ---- the limit ----
+
+
+def signature_alone() -> FastAPI:
+    """No dependency can do with less: the signature is checked, and what it covers is not even
+    read.
+    """
+    app = _app()
+    key = Key.from_jwk(json.loads(os.environ["BENCH_KEY"]))
+
+    async def check(request: Request) -> None:
+        message, _, signature = request.headers["authorization"][7:].encode().rpartition(b".")
+        if not key.verify(message, urlsafe_b64decode(signature + b"==")):
+            raise HTTPException(401)
+
+    @app.get("/items", dependencies=[Depends(check)])
+    async def items() -> dict[str, Any]:
+        return answer(USER)
 
     return app
 

@@ -18,7 +18,7 @@ class BearerUser(SimpleUser):
     """
 
     def __init__(self, principal: Principal) -> None:
-        super().__init__(principal.subject)
+        self.username: str = principal.subject  # all that SimpleUser would do
         self.principal: Principal = principal
 
     @property
