@@ -80,6 +80,21 @@ def test_a_slow_answer_comes_when_the_issuer_has_recovered(issuer: FakeIssuer) -
         assert asked.result().status == 200
 
 
+def test_who_waits_for_news_is_let_go_when_the_issuer_closes(issuer: FakeIssuer) -> None:
+    feed = issuer.url + "/oauth/revocations"
+    etag = HTTPFetch()("GET", feed).header("etag") or ""
+    headers = (("if-none-match", etag),)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(HTTPFetch(), "GET", feed + "?wait=3", headers=headers, timeout=20.0)
+        while issuer.count("/oauth/revocations") < 2 and not asked.done():
+            time.sleep(0.01)
+        begun = time.monotonic()
+        issuer.close()
+        with pytest.raises(FetchError):
+            asked.result()
+    assert time.monotonic() - begun < 1.5
+
+
 def test_k02_a_redirect_is_not_followed(issuer: FakeIssuer) -> None:
     issuer.fail("redirect")
     assert HTTPFetch()("GET", issuer.url + METADATA).status == 302

@@ -199,7 +199,12 @@ class FakeIssuer:
         return self._closing.wait(seconds)
 
     async def _sleep(self, seconds: float) -> None:
-        self.pause(seconds)
+        if self.pause(seconds):
+            raise _Closed
+
+
+class _Closed(BaseException):
+    """The issuer was closed under a request that waits, which core is not to take for a failure."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -224,9 +229,12 @@ class _Handler(BaseHTTPRequestHandler):
         issuer.requests.append(path)
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         headers = tuple((name.lower(), value) for name, value in self.headers.items())
-        answer = issuer.answer(
-            path, Request(self.command, headers, body, query=query, address="127.0.0.1")
-        )
+        request = Request(self.command, headers, body, query=query, address="127.0.0.1")
+        try:
+            answer = issuer.answer(path, request)
+        except _Closed:
+            self.close_connection = True
+            return
         while (fault := issuer.fault(path)) == "slow" and not issuer.pause(0.02):
             pass
         if fault is None:
