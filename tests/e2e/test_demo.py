@@ -57,7 +57,7 @@ def test_a_step_that_goes_wrong_is_told_and_counts(
 ) -> None:
     from rich.console import Console
 
-    from bezant_server.demo import run_demo
+    from bezant_server.demo.run import run_demo
 
     monkeypatch.setattr(Story, "_enforce", lambda self, token: self._expect(False, "Bob got in."))
     console = Console(width=80)

@@ -22,6 +22,6 @@ def demo(
 ) -> None:
     """Show it all on real parts: a server, a protected API, a client, two users. Then serve."""
     from bezant_server.cli.output import console
-    from bezant_server.demo import run_demo
+    from bezant_server.demo.run import run_demo
 
     raise typer.Exit(run_demo(console(), once=once, host=host, port=port, as_json=json))

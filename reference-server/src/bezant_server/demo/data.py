@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bezant.clients import Client, ClientSecret
-from bezant_server.administration import Administration
+
+if TYPE_CHECKING:
+    from bezant_server.administration import Administration
 
 __all__ = [
     "ALICE",
