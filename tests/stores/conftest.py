@@ -43,10 +43,21 @@ def shared_postgres_url(postgres: Postgres) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A SQLite file with the tables, to copy: to make them takes longer than most tests."""
+    file = tmp_path_factory.mktemp("sqlite") / "bezant.db"
+    database = Database.sync(f"sqlite:///{file}")
+    database.create_all()
+    database.close()
+    return file.read_bytes()
+
+
 @pytest.fixture(params=KINDS)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    """An empty database."""
+def database(request: pytest.FixtureRequest, tmp_path: Path, sqlite_file: bytes) -> Database:
+    """A database whose tables are empty."""
     kind = cast("Kind", request.param)
+    (tmp_path / "bezant.db").write_bytes(sqlite_file)
     file = f"sqlite:///{tmp_path}/bezant.db"
     if kind == "sqlite":
         return Database.asynchronous(file, timeout=PATIENCE, synchronous="NORMAL")
@@ -69,6 +80,5 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
 @pytest.fixture
 async def sql(database: Database) -> AsyncIterator[SQLStores[Database]]:
     """All stores, on every driver."""
-    await call(database.create_all)
     yield SQLStores(database)
     await call(database.close)

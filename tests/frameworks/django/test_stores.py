@@ -55,28 +55,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
     from tests.services import Postgres
 
 
 class Threads:
     """A store called from threads without an event loop, as under WSGI.
 
-    Each thread has a connection of its own, which ends with the call.
+    Each thread has a connection of its own, until `close`.
     """
 
     def __init__(self, store: Any, alias: str) -> None:
         self._store = store
         self._alias = alias
         self._worker = ThreadPoolExecutor(1)
+        self._connections: set[BaseDatabaseWrapper] = set()
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
 
         def here(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return method(*args, **kwargs)
-            finally:
-                connections[self._alias].close()
+            self._connections.add(connections[self._alias])
+            return method(*args, **kwargs)
 
         return self._called(here)
 
@@ -92,6 +93,9 @@ class Threads:
 
     def close(self) -> None:
         self._worker.shutdown()
+        for connection in self._connections - {connections[self._alias]}:
+            connection.inc_thread_sharing()  # its own thread may have ended
+            connection.close()
 
 
 class Awaited(Threads):
