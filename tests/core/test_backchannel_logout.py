@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,6 +16,7 @@ from bezant.errors import StoreUnavailable
 from bezant.events import LogoutNoticeFailed, SessionEnded
 from bezant.fetch import FetchError
 from bezant.http import Response
+from bezant.logout_sender import PAUSE
 from bezant.runtime import SYNC, run_sync
 from bezant.sign_in import SignIn
 from bezant.signing import Profile, decode
@@ -101,6 +103,20 @@ def test_a_client_whose_tokens_have_ended_is_told_all_the_same(world: World) -> 
     assert end(world) == 0
     assert world.deliver() == 1
     assert told(world) == [WEB]
+
+
+def test_clients_are_told_at_once_where_notices_are_sent_beside_requests(world: World) -> None:
+    sender = world.server.logout_sender
+    assert sender is not None
+    world.tokens()
+    sender.start()
+    sender._thread.round().result(5)  # now it pauses
+    assert end(world) == 1
+    begun = time.monotonic()
+    while told(world) != [WEB]:
+        assert time.monotonic() - begun < PAUSE / 2
+        time.sleep(0.01)
+    world.server.close()
 
 
 def test_offline_access_outlives_the_sign_in(world: World) -> None:

@@ -56,6 +56,30 @@ def test_all_who_ask_meanwhile_share_a_round() -> None:
     background.close()
 
 
+def test_who_is_hurried_does_another_round_after_this_one() -> None:
+    going, may_end, rounds = threading.Event(), threading.Event(), []
+    again = threading.Event()
+
+    def work() -> float:
+        rounds.append(1)
+        if len(rounds) == 2:
+            again.set()
+        going.set()
+        assert may_end.wait(5)
+        return 3600
+
+    background = Background("test", work)
+    background.hurry()  # nothing runs, and nothing is begun
+    background.start()
+    assert going.wait(5)
+    background.hurry()  # what it is about came too late for this round
+    may_end.set()
+    assert again.wait(5)
+    background.close()
+    background.hurry()
+    assert len(rounds) == 2
+
+
 def test_a_round_that_fails_is_logged_and_not_the_last(caplog: pytest.LogCaptureFixture) -> None:
     rounds = []
 

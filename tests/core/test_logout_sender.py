@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from bezant import ConfigurationError, Runtime
 from bezant.background import Background
+from bezant.logout_sender import PAUSE, STEP
 from bezant.runtime import SYNC, run_sync
 from tests.sending import TOLD, Post, queue, sending_world
 from tests.world import make_server
@@ -41,15 +43,20 @@ def sender(world: World) -> LogoutSender:
 
 
 class Naps:
-    """Sleep that takes no time, and ends the task when it is to last."""
+    """Sleep that takes no time, and ends the task when it has lasted.
 
-    def __init__(self) -> None:
+    Args:
+        most: Seconds until then.
+    """
+
+    def __init__(self, most: float = STEP) -> None:
         self.taken: list[float] = []
+        self._most = most
 
     async def __call__(self, seconds: float) -> None:
         self.taken.append(seconds)
         await asyncio.sleep(0)
-        if seconds > 0:
+        if sum(self.taken) >= self._most:
             raise asyncio.CancelledError
 
 
@@ -76,7 +83,7 @@ async def test_as_long_as_there_is_something_it_goes_on(
     queue(world, *map(str, range(25)))
     *naps, last = await run(sender)
     assert len(naps) > 1
-    assert (set(naps), last) == ({0.0}, 5.0)
+    assert (set(naps), last) == ({0.0}, STEP)
     assert post.sent == [f"POST {TOLD}"] * 25
     assert "an event loop is blocked" not in post.threads
 
@@ -84,11 +91,11 @@ async def test_as_long_as_there_is_something_it_goes_on(
 async def test_what_fails_is_tried_later(world: World, sender: LogoutSender, post: Post) -> None:
     post.status = 500
     queue(world, "a")
-    assert await run(sender) == [0.0, 5.0]
+    assert await run(sender) == [0.0, STEP]
     assert len(post.sent) == 1
     post.status = 200
     world.clock.advance(5)
-    assert await run(sender) == [0.0, 5.0]
+    assert await run(sender) == [0.0, STEP]
     assert len(post.sent) == 2
     world.clock.advance(86400)
     await run(sender)
@@ -100,14 +107,49 @@ async def test_a_queue_that_is_away_ends_nothing(
 ) -> None:
     queue(world, "a")
     world.take_away("logouts")
-    assert await run(sender) == [5.0]
+    assert await run(sender) == [STEP]
     world.take_away("logouts", RuntimeError("nobody foresaw this"))
-    assert await run(sender) == [5.0]
+    assert await run(sender) == [STEP]
     assert "told of logouts later: the database is away" in caplog.text
     assert "nobody foresaw this" in caplog.text
     world.bring_back("logouts")
     await run(sender)
     assert len(post.sent) == 1
+
+
+async def test_an_empty_queue_is_looked_at_after_a_pause(
+    world: World, sender: LogoutSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+    naps = Naps(most=3 * PAUSE)
+    claim = world.stores.logouts.claim
+
+    def counted(*args: Any) -> Any:
+        looks.append(sum(naps.taken))
+        return claim(*args)
+
+    monkeypatch.setattr(world.stores.logouts, "claim", counted)
+    with pytest.raises(asyncio.CancelledError):
+        await sender.run(looping(naps))
+    assert looks == [0.0, PAUSE, 2 * PAUSE]
+
+
+async def test_what_is_queued_in_this_process_waits_for_no_pause(
+    world: World, sender: LogoutSender, post: Post
+) -> None:
+    naps = Naps(most=PAUSE)
+
+    async def sleep(seconds: float) -> None:
+        if not naps.taken:
+            queue(world, "a")
+            sender.hurry()
+        await naps(seconds)
+
+    runtime = Runtime(io=asyncio.to_thread, wait=asyncio.wrap_future, loop=True, sleep=sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await sender.run(runtime)
+    assert post.sent == [f"POST {TOLD}"]
+    assert naps.taken[:2] == [STEP, 0.0]
 
 
 async def test_one_task_in_a_process_is_enough(world: World, sender: LogoutSender) -> None:
@@ -123,7 +165,7 @@ async def test_one_task_in_a_process_is_enough(world: World, sender: LogoutSende
     await sender.run(runtime)  # which has nothing to do
     first.cancel()
     await asyncio.wait([first])
-    assert await run(sender) == [5.0]
+    assert await run(sender) == [STEP]
 
 
 async def test_without_a_loop_there_is_no_task(sender: LogoutSender) -> None:
@@ -151,6 +193,18 @@ def test_a_thread_sends_until_the_server_is_closed(
     assert around.count("in") == around.count("out") > 0
     queue(world, "b")
     assert sender.drain() == 1
+
+
+def test_a_thread_that_pauses_is_hurried(world: World, sender: LogoutSender, post: Post) -> None:
+    sender.hurry()  # nothing sends yet, and nothing begins to
+    assert sender._thread._thread is None
+    sender.start()
+    sender._thread.round().result(5)
+    begun = time.monotonic()
+    queue(world, "a")
+    sender.hurry()
+    assert post.arrives()
+    assert time.monotonic() - begun < PAUSE / 2
 
 
 def test_a_process_that_a_fork_made_starts_its_own(

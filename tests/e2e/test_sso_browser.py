@@ -804,16 +804,22 @@ def axe_script() -> str:
     return str(AXE_SCRIPT)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_passes_axe(
+@pytest.mark.parametrize(("scheme", "darkest", "brightest"), [("light", 0.6, 1), ("dark", 0, 0.4)])
+def test_every_page_passes_axe_and_is_as_dark_as_is_wanted(
     new_context: Callable[..., BrowserContext],
     partner: World,
     axe_script: str,
     scheme: Any,
+    darkest: float,
+    brightest: float,
 ) -> None:
-    page = new_context(color_scheme=scheme).new_page()
-    problems = {name: axe(page, axe_script) for name in tour(page, partner, newcomer(partner))}
+    page, canvas = new_context(color_scheme=scheme).new_page(), new_context().new_page()
+    problems, shades = {}, {}
+    for name in tour(page, partner, newcomer(partner)):
+        shades[name] = brightness(canvas, page.screenshot())
+        problems[name] = axe(page, axe_script)
     assert {name: found for name, found in problems.items() if found} == {}
+    assert {name: s for name, s in shades.items() if not darkest <= s <= brightest} == {}
     assert len(problems) > 20
 
 
@@ -824,17 +830,6 @@ def test_every_page_fits_a_phone(
     width = "document.documentElement.scrollWidth"
     wide = {name: page.evaluate(width) for name in tour(page, partner, newcomer(partner))}
     assert {name: found for name, found in wide.items() if found > PHONE["width"]} == {}
-
-
-def test_every_page_is_dark_where_that_is_wanted(
-    new_context: Callable[..., BrowserContext], partner: World
-) -> None:
-    page, canvas = new_context(color_scheme="dark").new_page(), new_context().new_page()
-    seen = {
-        name: brightness(canvas, page.screenshot())
-        for name in tour(page, partner, newcomer(partner))
-    }
-    assert {name: found for name, found in seen.items() if found > 0.4} == {}
 
 
 def brightness(canvas: Page, picture: bytes) -> float:

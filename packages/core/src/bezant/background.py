@@ -68,6 +68,13 @@ class Background:
                 self._changed.notify_all()
         return future
 
+    def hurry(self) -> None:
+        """Begin the next round as soon as this one has ended, where the thread runs at all."""
+        with self._changed:
+            if self._thread is not None:
+                self._hurried = True
+                self._changed.notify_all()
+
     def going_on(self) -> Future[None] | None:
         """Done when the round has ended that is going on, or is about to; None when none is."""
         with self._changed:

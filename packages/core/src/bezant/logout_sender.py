@@ -20,7 +20,11 @@ __all__ = ["LogoutSender"]
 logger: logging.Logger = logging.getLogger(__name__)
 
 PAUSE: Final = 5.0
-"""Seconds between two looks at an empty queue."""
+"""Seconds between two looks at an empty queue: what another process has queued, or what is tried
+again, waits for them."""
+
+STEP: Final = 0.5
+"""Seconds after which a pause can end on an event loop, where nothing here can wake a sleeper."""
 
 
 class LogoutSender:
@@ -34,7 +38,7 @@ class LogoutSender:
         self._notices = notices
         self._around: Callable[[], AbstractContextManager[object]] = nullcontext
         self._thread = Background("bezant-logouts", self._work)
-        self._running = False
+        self._running = self._hurried = False
 
     async def run(self, runtime: Runtime) -> None:
         """Deliver until the task is cancelled; nothing when another task of this process does so
@@ -50,7 +54,11 @@ class LogoutSender:
         self._running = True
         try:
             while True:
-                await runtime.sleep(await self._round(runtime))
+                self._hurried = False
+                pause = await self._round(runtime)
+                await runtime.sleep(min(pause, STEP))
+                while (pause := pause - STEP) > 0 and not self._hurried:
+                    await runtime.sleep(min(pause, STEP))
         finally:
             self._running = False
 
@@ -63,6 +71,11 @@ class LogoutSender:
         """
         self._around = around
         self._thread.start()
+
+    def hurry(self) -> None:
+        """Something was queued: deliver it soon, if anything here delivers."""
+        self._hurried = True
+        self._thread.hurry()
 
     def close(self) -> None:
         """End the thread, after the request that it has sent."""
