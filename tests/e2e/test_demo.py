@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from bezant_server.demo.resources import FRAMEWORKS
 from bezant_server.demo.story import Story
 from tests.server.processes import environment, run
 
@@ -50,6 +51,18 @@ def test_it_is_for_this_machine_only(tmp_path: Path) -> None:
     done = run("demo", "--once", "--host", "0.0.0.0", cwd=tmp_path)
     assert done.returncode == 2
     assert "loopback only" in done.stderr
+
+
+@pytest.mark.parametrize("api", FRAMEWORKS.values())
+def test_an_api_shares_nothing_with_the_server(api: str) -> None:
+    code = (
+        f"import sys, bezant_server.demo.apis.{api}\n"
+        "sys.exit(', '.join({'sqlalchemy', 'bezant_server.app'} & set(sys.modules)) or 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_step_that_goes_wrong_is_told_and_counts(

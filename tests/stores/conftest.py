@@ -57,7 +57,8 @@ def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def database(request: pytest.FixtureRequest, tmp_path: Path, sqlite_file: bytes) -> Database:
     """A database whose tables are empty."""
     kind = cast("Kind", request.param)
-    (tmp_path / "bezant.db").write_bytes(sqlite_file)
+    if "sqlite" in kind:
+        (tmp_path / "bezant.db").write_bytes(sqlite_file)
     file = f"sqlite:///{tmp_path}/bezant.db"
     if kind == "sqlite":
         return Database.asynchronous(file, timeout=PATIENCE, synchronous="NORMAL")

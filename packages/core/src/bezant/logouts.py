@@ -134,11 +134,11 @@ class Logouts:
         )
         clients = await self._authorizations.clients_of_session(sign_in.session_id, runtime)
         told = await self.notices.queue(clients, sign_in.subject, sign_in.session_id, runtime)
-        if told:
-            self.sender.hurry()
         ended = await self._authorizations.revoke_for_session(
             sign_in.session_id, now=now, runtime=runtime
         )
+        if told:  # now that what they were given has ended
+            self.sender.hurry()
         self._events.emit(
             SessionEnded(
                 at=now, subject=sign_in.subject, session_id=sign_in.session_id, clients=told
